@@ -13,7 +13,12 @@ const folders = ['libs', 'services', 'deploy'].flatMap((parent) =>
 const packages = folders.map((folder) => {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const tag = (kind) => manifest.nx.tags.find((t) => t.startsWith(`${kind}:`)).slice(kind.length + 1);
-  return { folder, name: manifest.name, type: tag('type'), dependencies: Object.keys(manifest.dependencies ?? {}) };
+  return {
+    folder,
+    name: manifest.name,
+    type: tag('type'),
+    dependencies: Object.keys(manifest.dependencies ?? {}),
+  };
 });
 const byName = new Map(packages.map((p) => [p.name, p]));
 
@@ -41,14 +46,19 @@ function fault(owner, file, specifier) {
   const target = byName.get(name);
   const isSpec = /\.(spec|bench)\.ts$/.test(file);
   if (target?.type === 'service') return `imports the service ${name}`;
-  if (name === '@muster/testing' && !isSpec && owner.type === 'service') return 'uses the test kit outside a spec';
+  if (name === '@muster/testing' && !isSpec && owner.type === 'service')
+    return 'uses the test kit outside a spec';
   if (isSpec) return null;
   return owner.dependencies.includes(name) || owner.name === name ? null : `does not declare ${name}`;
 }
 
 const faults = packages.flatMap((owner) =>
   sources(owner.folder).flatMap((file) =>
-    [...readFileSync(file, 'utf8').matchAll(/^\s*(?:import|export)\s[^;'"]*?from\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]/gm)]
+    [
+      ...readFileSync(file, 'utf8').matchAll(
+        /^\s*(?:import|export)\s[^;'"]*?from\s+['"]([^'"]+)['"]|^\s*import\s+['"]([^'"]+)['"]/gm,
+      ),
+    ]
       .map((match) => match[1] ?? match[2])
       .flatMap((specifier) => {
         const why = fault(owner, file, specifier);

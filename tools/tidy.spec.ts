@@ -5,7 +5,10 @@ import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
-const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], { cwd: root, encoding: 'utf8' })
+const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
+  cwd: root,
+  encoding: 'utf8',
+})
   .split('\n')
   .filter((file) => file !== '' && existsSync(join(root, file)));
 const code = tracked.filter((file) => /\.(ts|tsx|mjs|js)$/.test(file));
@@ -19,11 +22,13 @@ export function longFunctions(file: string, text: string): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
-    const isSpecBlock = /\.spec\.ts$/.test(file) && ts.isArrowFunction(node) && ts.isCallExpression(node.parent);
+    const isSpecBlock =
+      /\.spec\.ts$/.test(file) && ts.isArrowFunction(node) && ts.isCallExpression(node.parent);
     if (ts.isFunctionLike(node) && 'body' in node && node.body && !isSpecBlock) {
       const line = (position: number): number => source.getLineAndCharacterOfPosition(position).line;
       const lines = line(node.end) - line(node.getStart()) + 1;
-      if (lines > FUNCTION_LINES_MAX) found.push(`${file}: ${lines} lines from line ${line(node.getStart()) + 1}`);
+      if (lines > FUNCTION_LINES_MAX)
+        found.push(`${file}: ${lines} lines from line ${line(node.getStart()) + 1}`);
     }
     ts.forEachChild(node, visit);
   };
@@ -46,22 +51,34 @@ describe('the house rules', () => {
   });
 
   it('has no folder whose name says nothing', () => {
-    expect(tracked.filter((file) => /(^|\/)(common|utils|shared|helpers|core|misc)\//.test(file))).toEqual([]);
+    expect(tracked.filter((file) => /(^|\/)(common|utils|shared|helpers|core|misc)\//.test(file))).toEqual(
+      [],
+    );
   });
 
   it('leaves nothing unfinished by its own words', () => {
-    const words = new RegExp(['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map((word) => `\\b${word}\\b`).join('|'));
+    const words = new RegExp(
+      ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map((word) => `\\b${word}\\b`).join('|'),
+    );
     expect(code.filter((file) => words.test(read(file)))).toEqual([]);
   });
 
   it('reads the environment only in config files', () => {
-    const readers = code.filter((file) => /^(libs|services)\//.test(file) && !/(config|\.spec)\.ts$/.test(file));
+    const readers = code.filter(
+      (file) => /^(libs|services)\//.test(file) && !/(config|\.spec)\.ts$/.test(file),
+    );
     expect(readers.filter((file) => /process\.env/.test(read(file)))).toEqual([]);
   });
 
   it('names no machine path and no package registry', () => {
-    const places = new RegExp(['/wo' + 'rk/', 'regis' + 'try\\.npmjs', 'deb\\.deb' + 'ian', '\\.\\./sha' + 'red'].join('|'));
-    expect(tracked.filter((file) => /\.(ts|mjs|js|json|md|sh|yml|yaml)$|^muster$|^\.ci\//.test(file) && places.test(read(file)))).toEqual([]);
+    const places = new RegExp(
+      ['/wo' + 'rk/', 'regis' + 'try\\.npmjs', 'deb\\.deb' + 'ian', '\\.\\./sha' + 'red'].join('|'),
+    );
+    expect(
+      tracked.filter(
+        (file) => /\.(ts|mjs|js|json|md|sh|yml|yaml)$|^muster$|^\.ci\//.test(file) && places.test(read(file)),
+      ),
+    ).toEqual([]);
   });
 
   it('has only links that resolve in its documents', () => {
