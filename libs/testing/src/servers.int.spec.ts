@@ -191,7 +191,7 @@ describe('a service', () => {
     const word = async (): Promise<string> => (await fetch(`${service.url}/health/ready`)).text();
     expect(await word()).toBe('one');
     await service.kill();
-    await expect(word()).rejects.toThrow();
+    await expect(word()).rejects.toThrow('fetch failed');
     await service.restart({ WORD: 'two' });
     expect(await word()).toBe('two');
     await rm(dir, { recursive: true });
