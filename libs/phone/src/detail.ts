@@ -20,10 +20,11 @@ export function detailKey(pepper: Buffer, kind: DetailKind, normalisedValue: str
 
 /**
  * Every key under which something may be known about the detail: each version of the pepper with each alias form of a
- * number. `peppers` is the current version first; the first answer is the key that new streams are written under.
+ * number. `peppers` is the current version first. All alias forms of a number answer the same keys in the same order,
+ * so that the first one, under which new streams and claims are written, is one name for the telephone in any spelling.
  */
 export function detailKeys(peppers: readonly Buffer[], kind: DetailKind, normalisedValue: string): string[] {
-  const forms = kind === 'phone' ? aliasForms(normalisedValue as E164) : [normalisedValue];
+  const forms = kind === 'phone' ? [...aliasForms(normalisedValue as E164)].sort() : [normalisedValue];
   return peppers.flatMap((pepper) => forms.map((form) => detailKey(pepper, kind, form)));
 }
 
