@@ -1,5 +1,5 @@
 import { Decimal128, Double, Int32, Long } from 'bson';
-import { CommandError } from './errors.js';
+import { serverError } from './errors.js';
 
 /** An exact number: `digits * 10^exponent`. */
 type Exact = { readonly digits: bigint; readonly exponent: number };
@@ -53,7 +53,7 @@ export function exactInteger(value: BsonNumber): bigint | undefined {
 
 function exactDecimal(value: Decimal128): Exact {
   const match = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(value.toString());
-  if (!match) throw new CommandError(2, `Not a finite decimal: ${value.toString()}`);
+  if (!match) throw serverError(2, `Not a finite decimal: ${value.toString()}`);
   const fraction = match[3] ?? '';
   const digits = BigInt(`${match[2] ?? ''}${fraction}` || '0');
   return { digits: match[1] === '-' ? -digits : digits, exponent: Number(match[4] ?? 0) - fraction.length };
@@ -173,7 +173,7 @@ function toDecimal({ digits, exponent }: Exact): Decimal128 {
   try {
     return Decimal128.fromString(text);
   } catch {
-    throw new CommandError(15, `Decimal result out of range: ${text}`);
+    throw serverError(15, `Decimal result out of range: ${text}`);
   }
 }
 
@@ -181,7 +181,13 @@ function toDecimal({ digits, exponent }: Exact): Decimal128 {
 const asDecimalOperand = (value: BsonNumber): Exact =>
   value instanceof Decimal128 || asInteger(value) !== undefined
     ? exactOf(value)
-    : exactDecimal(Decimal128.fromString(toDouble(value).toPrecision(15).replace(/(\.\d*?)0+(e|$)/, '$1$2')));
+    : exactDecimal(
+        Decimal128.fromString(
+          toDouble(value)
+            .toPrecision(15)
+            .replace(/(\.\d*?)0+(e|$)/, '$1$2'),
+        ),
+      );
 
 /**
  * `a + b` or `a * b` with MongoDB's type rules: decimal wins over double, double over integers; integers stay exact.
@@ -207,7 +213,8 @@ function decimalArithmetic(kind: 'add' | 'multiply', a: BsonNumber, b: BsonNumbe
   }
   const x = asDecimalOperand(a);
   const y = asDecimalOperand(b);
-  if (kind === 'multiply') return toDecimal({ digits: x.digits * y.digits, exponent: x.exponent + y.exponent });
+  if (kind === 'multiply')
+    return toDecimal({ digits: x.digits * y.digits, exponent: x.exponent + y.exponent });
   return toDecimal(subtractExact(x, { digits: -y.digits, exponent: y.exponent }));
 }
 

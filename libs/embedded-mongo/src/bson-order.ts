@@ -1,4 +1,4 @@
-import { Timestamp, type BSONRegExp, type ObjectId } from 'bson';
+import type { ObjectId, Timestamp } from 'bson';
 import { compareNumbers, encodeNumber, type BsonNumber } from './bson-numbers.js';
 import { bytesOf, fieldsOf, rankOf, tagOf, TypeRank, type Document } from './bson-types.js';
 
@@ -49,14 +49,18 @@ function compareBinary(a: unknown, b: unknown): number {
   return Math.sign(x.length - y.length || subTypeOf(a) - subTypeOf(b)) || Buffer.compare(x, y);
 }
 
+/** A regular expression in any form: JavaScript's, the driver's, or a compiled one. */
+type AnyRegex = RegExp | { readonly pattern: string; readonly options: string };
+
 /** Pattern and sorted options. The decoder writes the server's `s` option as JavaScript's `g`. */
-function regexParts(value: RegExp | BSONRegExp): [string, string] {
-  if (!(value instanceof RegExp)) return [value.pattern, value.options];
+function regexParts(value: AnyRegex): [string, string] {
+  if (!(value instanceof RegExp)) return [value.pattern, [...value.options].sort().join('')];
   const flags = `${value.ignoreCase ? 'i' : ''}${value.multiline ? 'm' : ''}`;
   return [value.source, value.global || value.dotAll ? `${flags}s` : flags];
 }
 
-function compareRegex(a: RegExp | BSONRegExp, b: RegExp | BSONRegExp): number {
+/** Regular expressions by pattern, then by options. */
+export function compareRegexes(a: AnyRegex, b: AnyRegex): number {
   const [patternA, optionsA] = regexParts(a);
   const [patternB, optionsB] = regexParts(b);
   return compareStrings(patternA, patternB) || compareStrings(optionsA, optionsB);
@@ -97,7 +101,7 @@ export function compareValues(a: unknown, b: unknown): number {
     case TypeRank.timestamp:
       return (a as Timestamp).compare(b as Timestamp);
     case TypeRank.regex:
-      return compareRegex(a as RegExp, b as RegExp);
+      return compareRegexes(a as RegExp, b as RegExp);
     case TypeRank.code:
     case TypeRank.codeWithScope:
       return compareCode(a as CodeLike, b as CodeLike);
@@ -129,7 +133,10 @@ export function identicalValues(a: unknown, b: unknown): boolean {
   const y = fieldsOf(b)!;
   const keys = Object.keys(x);
   const others = Object.keys(y);
-  return keys.length === others.length && keys.every((key, i) => key === others[i] && identicalValues(x[key], y[key]));
+  return (
+    keys.length === others.length &&
+    keys.every((key, i) => key === others[i] && identicalValues(x[key], y[key]))
+  );
 }
 
 const END = Buffer.from([0]);

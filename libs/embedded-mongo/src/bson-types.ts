@@ -87,7 +87,9 @@ function rankOfObject(value: object): TypeRank {
 
 /** True for a plain document: not null, not an array, no bson class, Date, RegExp or bytes. */
 export function isDocument(value: unknown): value is Document {
-  return typeof value === 'object' && value !== null && rankOfObject(value) === TypeRank.object && !isDBRef(value);
+  return (
+    typeof value === 'object' && value !== null && rankOfObject(value) === TypeRank.object && !isDBRef(value)
+  );
 }
 
 /** True for a `{$ref, $id}` pair that the decoder turned into a class. */
@@ -97,7 +99,9 @@ export function isDBRef(value: unknown): value is DBRef {
 
 /** True for both forms of a regular expression. */
 export function isRegex(value: unknown): value is RegExp | BSONRegExp {
-  return value instanceof RegExp || (typeof value === 'object' && value !== null && tagOf(value) === 'BSONRegExp');
+  return (
+    value instanceof RegExp || (typeof value === 'object' && value !== null && tagOf(value) === 'BSONRegExp')
+  );
 }
 
 /** A DBRef seen as the document it is stored as. */
@@ -193,7 +197,8 @@ export function cloneValue<T>(value: T): T {
 export function describeValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (value === undefined || value === null) return 'null';
-  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Date(NaN)' : `new Date(${value.getTime()})`;
+  if (value instanceof Date)
+    return Number.isNaN(value.getTime()) ? 'Date(NaN)' : `new Date(${value.getTime()})`;
   if (value instanceof ObjectId) return `ObjectId('${value.toHexString()}')`;
   if (value instanceof Timestamp) return `Timestamp(${value.getHighBits()}, ${value.getLowBits()})`;
   if (value instanceof Long) return `${value.toString()}`;
