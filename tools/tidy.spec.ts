@@ -14,6 +14,9 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 const code = tracked.filter((file) => /\.(ts|tsx|mjs|js)$/.test(file));
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 
+/** Words are written with a gap here, so that this file does not trip over itself. */
+const joined = (word: string): string => word.replace('{}', '');
+
 const FILE_LINES_MAX = 400;
 const FUNCTION_LINES_MAX = 70;
 
@@ -23,7 +26,7 @@ export function longFunctions(file: string, text: string): string[] {
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
     const isSpecBlock =
-      /\.spec\.ts$/.test(file) && ts.isArrowFunction(node) && ts.isCallExpression(node.parent);
+      file.endsWith('.spec.ts') && ts.isArrowFunction(node) && ts.isCallExpression(node.parent);
     if (ts.isFunctionLike(node) && 'body' in node && node.body && !isSpecBlock) {
       const line = (position: number): number => source.getLineAndCharacterOfPosition(position).line;
       const lines = line(node.end) - line(node.getStart()) + 1;
@@ -58,7 +61,10 @@ describe('the house rules', () => {
 
   it('leaves nothing unfinished by its own words', () => {
     const words = new RegExp(
-      ['TO' + 'DO', 'FIX' + 'ME', 'X' + 'XX'].map((word) => `\\b${word}\\b`).join('|'),
+      ['TO{}DO', 'FIX{}ME', 'X{}XX']
+        .map(joined)
+        .map((word) => `\\b${word}\\b`)
+        .join('|'),
     );
     expect(code.filter((file) => words.test(read(file)))).toEqual([]);
   });
@@ -72,7 +78,7 @@ describe('the house rules', () => {
 
   it('names no machine path and no package registry', () => {
     const places = new RegExp(
-      ['/wo' + 'rk/', 'regis' + 'try\\.npmjs', 'deb\\.deb' + 'ian', '\\.\\./sha' + 'red'].join('|'),
+      ['/wo{}rk/', 'regis{}try\\.npmjs', 'deb\\.deb{}ian', '\\.\\./sha{}red'].map(joined).join('|'),
     );
     expect(
       tracked.filter(

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DetailKind, Evidence } from './detail.js';
 import { Instant, Position, Written } from './envelope.js';
 import { defineEvent, type EventOf } from './event.js';
-import { DetailKey, Id } from './ids.js';
+import { DetailKey } from './ids.js';
 import { command, query } from './subject.js';
 
 export const Origin = z.enum([
@@ -46,7 +46,13 @@ const Said = {
 export const ConsentGranted = defineEvent(
   'consent',
   'ConsentGranted',
-  z.object({ ...Said, evidence: Evidence.optional(), note: z.string().max(2000).optional() }),
+  z.object({
+    ...Said,
+    /** Whether evidence was given: known even after the evidence itself was erased. */
+    evidenced: z.boolean().optional(),
+    evidence: Evidence.optional(),
+    note: z.string().max(2000).optional(),
+  }),
   {
     personal: ['evidence', 'note'],
     example: {
@@ -205,10 +211,3 @@ export const canSend = query(
   }),
   z.object({ results: z.array(GateResult), position: Position }),
 );
-
-/** Who holds a basis, as compliance projects it from contact streams. */
-export interface BasisHolder {
-  contactId: Id;
-  at: Instant;
-  source: string;
-}

@@ -37,18 +37,25 @@ export const DEFAULT_FIELDS: readonly Field[] = [
 /** Keys that a custom field may not take: default fields and the properties that rules know. */
 export const RESERVED_KEYS: readonly string[] = [
   ...DEFAULT_FIELDS.map((field) => field.key),
-  ...[
-    'name',
-    'group',
-    'groups',
-    'status',
-    'createdAt',
-    'updatedAt',
-    'optedInAt',
-    'optedOutAt',
-    'lastInboundAt',
-  ],
-  ...['source', 'import', 'keyword', 'and', 'or', 'not', 'in', 'has', 'is', 'true'],
+  'name',
+  'group',
+  'groups',
+  'status',
+  'createdAt',
+  'updatedAt',
+  'optedInAt',
+  'optedOutAt',
+  'lastInboundAt',
+  'source',
+  'import',
+  'keyword',
+  'and',
+  'or',
+  'not',
+  'in',
+  'has',
+  'is',
+  'true',
 ];
 
 export const FieldAdded = defineEvent(

@@ -30,21 +30,21 @@ describe('detailKey', () => {
 });
 
 describe('detailKeys', () => {
-  it('starts with the current pepper and the own form, and holds every version and alias', () => {
+  it('starts with the current pepper and holds every version and alias', () => {
     expect(detailKeys([second, first], 'phone', '+525512345678')).toEqual([
-      detailKey(second, 'phone', '+525512345678'),
       detailKey(second, 'phone', '+5215512345678'),
-      detailKey(first, 'phone', '+525512345678'),
+      detailKey(second, 'phone', '+525512345678'),
       detailKey(first, 'phone', '+5215512345678'),
+      detailKey(first, 'phone', '+525512345678'),
     ]);
     expect(detailKeys([first], 'email', 'a@example.com')).toEqual([
       detailKey(first, 'email', 'a@example.com'),
     ]);
   });
 
-  it('shares a key between the spellings of one telephone', () => {
-    const one = new Set(detailKeys([first], 'phone', '+541123456789'));
-    expect(detailKeys([first], 'phone', '+5491123456789').every((key) => one.has(key))).toBe(true);
+  it('answers the same keys in the same order for every spelling of one telephone', () => {
+    const one = detailKeys([first], 'phone', '+541123456789');
+    expect(detailKeys([first], 'phone', '+5491123456789')).toEqual(one);
   });
 });
 

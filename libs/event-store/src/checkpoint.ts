@@ -1,0 +1,50 @@
+import type { mongo } from 'mongoose';
+
+interface CheckpointDocument {
+  _id: string;
+  position: number;
+}
+
+const DUPLICATE_KEY = 11_000;
+
+/** How far a reader has come. Moving on compares with where it was, so that a second reader is fenced off. */
+export class Checkpoints {
+  constructor(private readonly collection: mongo.Collection<CheckpointDocument>) {}
+
+  /** The last position that was handled or parked, or null for a reader that never started. */
+  async load(name: string): Promise<number | null> {
+    const document = await this.collection.findOne({ _id: name });
+    return document ? document.position : null;
+  }
+
+  /**
+   * Moves a checkpoint from where the reader believes it is.
+   * @returns false when another reader moved it: this one must stop and load again.
+   */
+  async save(name: string, from: number | null, to: number): Promise<boolean> {
+    if (from === null) {
+      try {
+        await this.collection.insertOne({ _id: name, position: to });
+        return true;
+      } catch (error) {
+        if ((error as { code?: number }).code === DUPLICATE_KEY) return false;
+        throw error;
+      }
+    }
+    const result = await this.collection.updateOne({ _id: name, position: from }, { $set: { position: to } });
+    return result.matchedCount === 1;
+  }
+
+  /** Moves a checkpoint forward and never back, for readers whose writes are guarded one by one. */
+  async advance(name: string, to: number): Promise<void> {
+    try {
+      await this.collection.updateOne(
+        { _id: name, position: { $lt: to } },
+        { $set: { position: to } },
+        { upsert: true },
+      );
+    } catch (error) {
+      if ((error as { code?: number }).code !== DUPLICATE_KEY) throw error;
+    }
+  }
+}

@@ -1,0 +1,374 @@
+import type { Envelope } from '@muster/contracts/envelope';
+import { Refusal } from '@muster/contracts/errors';
+import { streamName, type Category } from '@muster/contracts/names';
+import { eventDefinition } from '@muster/contracts/all-events';
+import { WrongRevision, type EventStore } from './event-store.js';
+import type { Fact, NewEvent } from './facts.js';
+import { COMMANDS_KEPT, type Head, type Heads } from './heads.js';
+import type { DataKey } from './keys.js';
+
+export interface DeciderOptions<S, E extends NewEvent> {
+  store: EventStore;
+  heads: Heads<S>;
+  category: Category;
+  initial: S;
+  evolve: (state: S, event: E, fact: EventContext) => S;
+  /** The data key of an aggregate that has none yet. Without it, a key of its own is made with the first event. */
+  keyFor?: (account: string, id: string) => Promise<DataKey>;
+  /** When true, nothing and refusals are decided from the stream and never from a head alone. */
+  confirmNothing?: boolean;
+}
+
+/** What a fold may know of an event beside its data. */
+export interface EventContext {
+  id: string;
+  revision: number;
+  position: number;
+  meta: Envelope;
+}
+
+export interface Decided<S, E extends NewEvent> {
+  state: S;
+  revision: number;
+  position: number;
+  /** `repeated`: this very command was done before, and nothing was done now. */
+  outcome: 'applied' | 'nothing' | 'repeated';
+  /** Types of the events that the command led to, then or now. */
+  types: string[];
+  events: E[];
+}
+
+export interface BulkItem<S, E extends NewEvent> {
+  envelope: Envelope;
+  id: string;
+  decide: (state: S) => E[];
+}
+
+interface ExecuteOptions {
+  /** Called after a conflict, before deciding again: what was looked up outside the stream may have changed too. */
+  onConflict?: () => Promise<void>;
+}
+
+const TRIES = 10;
+const APPENDS_AT_ONCE = 256;
+
+/**
+ * Decide-and-append: loads the head, decides, appends at the revision that was read, folds, and makes the head current
+ * before it answers. A command that was done before is found by its id and answered from the record.
+ */
+export class Decider<S, E extends NewEvent> {
+  constructor(private readonly options: DeciderOptions<S, E>) {}
+
+  get heads(): Heads<S> {
+    return this.options.heads;
+  }
+
+  streamOf(account: string, id: string): string {
+    return streamName(this.options.category, account, id);
+  }
+
+  /** The state now. An aggregate without a head is looked up in its stream. */
+  async load(account: string, id: string): Promise<Head<S>> {
+    const head = (await this.options.heads.find(account, [id])).get(id);
+    return head ?? this.reload(this.emptyHead(account, id));
+  }
+
+  /** Heads of many at once; those without one are new as far as a guarded append is concerned. */
+  async loadMany(account: string, ids: readonly string[]): Promise<Map<string, Head<S>>> {
+    const unique = [...new Set(ids)];
+    const found = await this.options.heads.find(account, unique);
+    return new Map(unique.map((id) => [id, found.get(id) ?? this.emptyHead(account, id)]));
+  }
+
+  /** Reads what the stream has beyond a head, and makes the stored head current. */
+  async reload(head: Head<S>): Promise<Head<S>> {
+    const facts = await this.options.store.read(this.streamOf(head.account, head.id), {
+      from: head.revision + 1,
+    });
+    if (facts.length === 0) return head;
+    const positions = await this.positionsOf(facts);
+    const current = facts.reduce(
+      (folded, fact, index) => this.fold(folded, fact, positions[index] as number),
+      head,
+    );
+    await this.options.heads.save([current]);
+    return current;
+  }
+
+  /**
+   * @throws Refusal whatever the decision refuses; `contact:busy`-like conflicts end as `service:busy` after ten tries.
+   */
+  async execute(
+    envelope: Envelope,
+    id: string,
+    decide: (state: S) => E[],
+    options: ExecuteOptions = {},
+  ): Promise<Decided<S, E>> {
+    let head = await this.load(envelope.account, id);
+    let fresh = false;
+    for (let attempt = 0; attempt < TRIES; attempt += 1) {
+      const done = await this.findDone(head, envelope.command);
+      if (done) return repeated(head, done);
+      let events: E[];
+      try {
+        events = decide(head.state);
+      } catch (error) {
+        if (!(error instanceof Refusal) || fresh || !this.options.confirmNothing) throw error;
+        events = [];
+      }
+      if (events.length === 0) {
+        if (fresh || !this.options.confirmNothing) return nothing(head);
+        head = await this.reload(head);
+        fresh = true;
+        continue;
+      }
+      try {
+        const next = await this.append(head, envelope, events, await this.keyOf(head, events));
+        await this.options.heads.save([next]);
+        return applied(next, events);
+      } catch (error) {
+        if (!(error instanceof WrongRevision)) throw error;
+        await pause(attempt * 10 * Math.random());
+        head = await this.reload(head);
+        fresh = true;
+        await options.onConflict?.();
+      }
+    }
+    throw new Refusal('service:busy', { category: this.options.category });
+  }
+
+  /**
+   * The same for many aggregates of one account: one find, one write of keys, appends side by side, one write of heads.
+   * Items for the same aggregate are done one after the other. An answer is a result or the refusal of that item.
+   */
+  async executeMany(items: readonly BulkItem<S, E>[]): Promise<(Decided<S, E> | Refusal)[]> {
+    const answers = Array.from<Decided<S, E> | Refusal>({ length: items.length });
+    for (const wave of waves(items)) {
+      await this.executeWave(
+        wave.map((index) => items[index] as BulkItem<S, E>),
+        (offset, answer) => (answers[wave[offset] as number] = answer),
+      );
+    }
+    return answers;
+  }
+
+  private async executeWave(
+    items: readonly BulkItem<S, E>[],
+    answer: (offset: number, answer: Decided<S, E> | Refusal) => void,
+  ): Promise<void> {
+    const account = items[0]?.envelope.account;
+    if (account === undefined) return;
+    const heads = await this.loadMany(
+      account,
+      items.map((item) => item.id),
+    );
+    const planned: { offset: number; item: BulkItem<S, E>; head: Head<S>; events: E[] }[] = [];
+    const single: number[] = [];
+    for (const [offset, item] of items.entries()) {
+      const head = heads.get(item.id) as Head<S>;
+      if (head.revision < 0 || head.commands.length < COMMANDS_KEPT) {
+        const done = head.commands.find((one) => one.command === item.envelope.command);
+        const plan = done ? repeated<S, E>(head, done) : this.plan(head, item);
+        if (!Array.isArray(plan)) answer(offset, plan);
+        else if (plan.length === 0 && this.options.confirmNothing) single.push(offset);
+        else if (plan.length === 0) answer(offset, nothing(head));
+        else planned.push({ offset, item, head, events: plan });
+      } else single.push(offset);
+    }
+    const keys = await this.keysFor(planned);
+    const saved: Head<S>[] = [];
+    try {
+      await eachLimited(planned, APPENDS_AT_ONCE, async ({ offset, item, head, events }) => {
+        try {
+          const next = await this.append(head, item.envelope, events, keys.get(offset));
+          saved.push(next);
+          answer(offset, applied(next, events));
+        } catch (error) {
+          if (!(error instanceof WrongRevision)) throw error;
+          single.push(offset);
+        }
+      });
+    } finally {
+      await this.options.heads.save(saved);
+    }
+    await eachLimited(single, 16, async (offset) => {
+      const item = items[offset] as BulkItem<S, E>;
+      answer(offset, await this.execute(item.envelope, item.id, item.decide).catch(asRefusal));
+    });
+  }
+
+  private plan(head: Head<S>, item: BulkItem<S, E>): E[] | Refusal {
+    try {
+      return item.decide(head.state);
+    } catch (error) {
+      return asRefusal(error);
+    }
+  }
+
+  /** A head keeps the last 16 commands; when it is full, an older one may still be found in the stream. */
+  private async findDone(head: Head<S>, command: string): Promise<DoneRecord | undefined> {
+    const recent = head.commands.find((done) => done.command === command);
+    if (recent || head.commands.length < COMMANDS_KEPT) return recent;
+    const facts = await this.options.store.read(this.streamOf(head.account, head.id));
+    const own = facts.filter((fact) => fact.meta.command === command);
+    if (own.length === 0) return undefined;
+    return { types: own.map((fact) => fact.type), position: head.position };
+  }
+
+  private async append(
+    head: Head<S>,
+    envelope: Envelope,
+    events: E[],
+    key: DataKey | undefined,
+  ): Promise<Head<S>> {
+    const stream = this.streamOf(head.account, head.id);
+    const expected = head.revision < 0 ? 'no_stream' : head.revision;
+    const { revision, position } = await this.options.store.append(stream, events, expected, envelope, key);
+    const first = revision - events.length + 1;
+    const state = events.reduce(
+      (folded, event, index) =>
+        this.options.evolve(folded, event, { id: '', revision: first + index, position, meta: envelope }),
+      head.state,
+    );
+    const done = { command: envelope.command, types: events.map((event) => event.type), revision, position };
+    return {
+      ...head,
+      state,
+      revision,
+      position,
+      key: head.key ?? key?.id ?? null,
+      commands: [...head.commands, done].slice(-COMMANDS_KEPT),
+    };
+  }
+
+  private async keyOf(head: Head<S>, events: readonly E[]): Promise<DataKey | undefined> {
+    if (!events.some(hasPersonal)) return undefined;
+    const { keys } = this.options.store;
+    if (head.key !== null) {
+      const known = (await keys.get([head.key])).get(head.key);
+      if (!known) throw new Error('the data key of this aggregate was destroyed');
+      return known;
+    }
+    if (this.options.keyFor) return this.options.keyFor(head.account, head.id);
+    return (await keys.newKeys(1))[0];
+  }
+
+  private async keysFor(
+    planned: readonly { offset: number; head: Head<S>; events: E[] }[],
+  ): Promise<Map<number, DataKey>> {
+    const found = new Map<number, DataKey>();
+    const needing = planned.filter(({ events }) => events.some(hasPersonal));
+    const fresh = this.options.keyFor ? [] : needing.filter(({ head }) => head.key === null);
+    const made = await this.options.store.keys.newKeys(fresh.length);
+    fresh.forEach(({ offset }, index) => found.set(offset, made[index] as DataKey));
+    const known = needing.map(({ head }) => head.key).filter((id) => id !== null);
+    if (known.length > 0) await this.options.store.keys.get(known);
+    for (const { offset, head, events } of needing) {
+      if (found.has(offset)) continue;
+      const key = await this.keyOf(head, events);
+      if (key) found.set(offset, key);
+    }
+    return found;
+  }
+
+  private emptyHead(account: string, id: string): Head<S> {
+    return { account, id, state: this.options.initial, revision: -1, position: -1, commands: [], key: null };
+  }
+
+  private fold(head: Head<S>, fact: Fact, position: number): Head<S> {
+    const context = { id: fact.id, revision: fact.revision, position, meta: fact.meta };
+    const last = head.commands.at(-1);
+    const done =
+      last?.command === fact.meta.command
+        ? { ...last, types: [...last.types, fact.type], revision: fact.revision, position }
+        : { command: fact.meta.command, types: [fact.type], revision: fact.revision, position };
+    const before = last?.command === fact.meta.command ? head.commands.slice(0, -1) : head.commands;
+    return {
+      ...head,
+      state: this.options.evolve(head.state, fact as unknown as E, context),
+      revision: fact.revision,
+      position,
+      key: head.key ?? fact.meta.key ?? null,
+      commands: [...before, done].slice(-COMMANDS_KEPT),
+    };
+  }
+
+  /**
+   * Events read from a stream carry their position with servers from 22.10 on; for older ones the end of the log is
+   * an upper bound that keeps every promise a position makes.
+   */
+  private async positionsOf(facts: readonly Fact[]): Promise<number[]> {
+    if (facts.every((fact) => fact.position > 0)) return facts.map((fact) => fact.position);
+    const end = await this.options.store.lastPosition();
+    return facts.map(() => end);
+  }
+}
+
+type DoneRecord = { types: string[]; position: number };
+
+function hasPersonal(event: NewEvent): boolean {
+  const personal = eventDefinition(event.type)?.personal ?? [];
+  return personal.some((name) => (event.data as Record<string, unknown>)[name] !== undefined);
+}
+
+function applied<S, E extends NewEvent>(head: Head<S>, events: E[]): Decided<S, E> {
+  const types = events.map((event) => event.type);
+  return {
+    state: head.state,
+    revision: head.revision,
+    position: head.position,
+    outcome: 'applied',
+    types,
+    events,
+  };
+}
+
+function nothing<S, E extends NewEvent>(head: Head<S>): Decided<S, E> {
+  const position = Math.max(head.position, 0);
+  return { state: head.state, revision: head.revision, position, outcome: 'nothing', types: [], events: [] };
+}
+
+function repeated<S, E extends NewEvent>(head: Head<S>, done: DoneRecord): Decided<S, E> {
+  const { types, position } = done;
+  return { state: head.state, revision: head.revision, position, outcome: 'repeated', types, events: [] };
+}
+
+function asRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error;
+  throw error;
+}
+
+/** Indexes of items in waves, so that no wave names an aggregate twice. */
+function waves<S, E extends NewEvent>(items: readonly BulkItem<S, E>[]): number[][] {
+  const count = new Map<string, number>();
+  const result: number[][] = [];
+  items.forEach((item, index) => {
+    const wave = count.get(item.id) ?? 0;
+    count.set(item.id, wave + 1);
+    (result[wave] ??= []).push(index);
+  });
+  return result;
+}
+
+/** Runs at most `limit` at once; the first failure is thrown after all that were begun have ended. */
+export async function eachLimited<T>(
+  items: readonly T[],
+  limit: number,
+  run: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < items.length) {
+      const item = items[next] as T;
+      next += 1;
+      await run(item);
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, worker));
+  const failed = ended.find((one) => one.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,71 @@
+import { documentId } from '@muster/contracts/names';
+import type { mongo } from 'mongoose';
+
+/** A command that changed the aggregate, and what it came to. */
+export interface DoneCommand {
+  command: string;
+  types: string[];
+  revision: number;
+  position: number;
+}
+
+/** The newest state of one aggregate, kept beside its stream so that a thousand can be loaded in one find. */
+export interface Head<S> {
+  account: string;
+  id: string;
+  state: S;
+  /** Revision of the last event folded in; -1 where there is no stream. */
+  revision: number;
+  position: number;
+  /** The last 16 commands, newest last. */
+  commands: DoneCommand[];
+  /** Id of the data key that seals the aggregate's personal values. */
+  key: string | null;
+}
+
+type HeadDocument<S> = Head<S> & { _id: string };
+
+export const COMMANDS_KEPT = 16;
+const DUPLICATE_KEY = 11_000;
+
+/** Heads in MongoDB. A write is guarded by the revision, so an older one never replaces a newer one. */
+export class Heads<S> {
+  constructor(readonly collection: mongo.Collection<HeadDocument<S>>) {}
+
+  async find(account: string, ids: readonly string[]): Promise<Map<string, Head<S>>> {
+    const found = new Map<string, Head<S>>();
+    if (ids.length === 0) return found;
+    const filter = { _id: { $in: ids.map((id) => documentId(account, id)) } } as mongo.Filter<
+      HeadDocument<S>
+    >;
+    for await (const document of this.collection.find(filter)) {
+      const { _id, ...head } = document as HeadDocument<S>;
+      found.set(head.id, head as Head<S>);
+    }
+    return found;
+  }
+
+  async save(heads: readonly Head<S>[]): Promise<void> {
+    if (heads.length === 0) return;
+    const operations = heads.map((head) => ({
+      updateOne: {
+        filter: { _id: documentId(head.account, head.id), revision: { $lt: head.revision } },
+        update: { $set: head },
+        upsert: true,
+      },
+    })) as unknown as mongo.AnyBulkWriteOperation<HeadDocument<S>>[];
+    try {
+      await this.collection.bulkWrite(operations, { ordered: false });
+    } catch (error) {
+      if (!onlyStale(error)) throw error;
+    }
+  }
+}
+
+/** A guarded upsert of an older head runs into the unique id: the newer one is there already, which is what counts. */
+function onlyStale(error: unknown): boolean {
+  const failure = error as { code?: number; writeErrors?: { code?: number }[] | { code?: number } };
+  if (failure.writeErrors === undefined) return failure.code === DUPLICATE_KEY;
+  const errors = Array.isArray(failure.writeErrors) ? failure.writeErrors : [failure.writeErrors];
+  return errors.every((one) => one.code === DUPLICATE_KEY);
+}
