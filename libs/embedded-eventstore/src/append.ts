@@ -153,6 +153,7 @@ class BatchAppends {
 /** Streams.Append: options first, then one event per message; written when the client has ended. */
 export function append(writer: Writer): Handler {
   return (call) => {
+    call.statusWhenStopped = Status.unavailable;
     let options: AppendOptions | undefined;
     const events: ProposedEvent[] = [];
     let size = 0;

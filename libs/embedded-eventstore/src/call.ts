@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { type RpcError, asRpcError } from './errors.js';
+import { type RpcError, Status, type StatusCode, asRpcError } from './errors.js';
 import { FrameReader, packFrames } from './frames.js';
 
 /** What serves one gRPC method. It may be synchronous; what it throws ends the call. */
@@ -28,6 +28,9 @@ export class Call {
     // A peer that goes away is no fault of the server; 'close' follows.
     stream.on('error', () => {});
   }
+
+  /** The status with which the call ends when the server stops. */
+  statusWhenStopped: StatusCode = Status.cancelled;
 
   /** Whether the call was answered or the peer is gone. */
   get closed(): boolean {

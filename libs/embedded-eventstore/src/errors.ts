@@ -12,6 +12,7 @@ export const Status = {
   failedPrecondition: 9,
   unimplemented: 12,
   internal: 13,
+  unavailable: 14,
 } as const;
 
 export type StatusCode = (typeof Status)[keyof typeof Status];
@@ -66,7 +67,9 @@ export const invalidArgument = (message: string): RpcError => new RpcError(Statu
 export const unimplemented = (path: string): RpcError =>
   new RpcError(Status.unimplemented, `${path} is not implemented by the embedded server.`);
 
-export const stopping = (): RpcError => new RpcError(Status.cancelled, 'The server is shutting down.');
+/** How the server's end ends a call; an append that has not been made counts as never reached. */
+export const stopping = (code: StatusCode = Status.cancelled): RpcError =>
+  new RpcError(code, 'The server is shutting down.');
 
 /** Any thrown value as the error that ends a call. */
 export const asRpcError = (cause: unknown): RpcError =>

@@ -1,13 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Call, Handler } from './call.js';
 import { invalidArgument, streamDeleted } from './errors.js';
-import { type EventFilter, createFilter } from './filter.js';
+import { createFilter } from './filter.js';
 import { streams } from './generated.js';
-import { encodeReadEvent, encodeStreamNotFound } from './recorded.js';
+import { type EncodeEvent, eventEncoder } from './encodeEvents.js';
+import { encodeStreamNotFound } from './recorded.js';
 import { NO_STREAM, TOMBSTONE_REVISION } from './revision.js';
 import { Scan } from './scan.js';
-import { PAGE, type Store, type StoredEvent, type StreamState } from './store.js';
-import { subscribeToAll } from './subscribeToAll.js';
+import { PAGE, type Store, type StreamState } from './store.js';
+import { type LogView, subscribeToAll } from './subscribeToAll.js';
 import { subscribeToStream } from './subscribeToStream.js';
 import type { Writer } from './writer.js';
 
@@ -31,8 +32,11 @@ async function readOneStream(call: Call, writer: Writer, options: ReadOptions): 
   const name = Buffer.from(from?.getStreamIdentifier()?.getStreamName_asU8() ?? []).toString('utf8');
   if (!from || name === '') throw invalidArgument('The stream is not named.');
   if (options.hasFilter()) throw invalidArgument('A stream cannot be read with a filter.');
+  const encode = eventEncoder(writer.store, options.getResolveLinks());
   const revision = from.hasRevision() ? Number(from.getRevision()) : from.hasEnd() ? 'end' : 'start';
-  if (options.hasSubscription()) return subscribeToStream(call, writer, name, revision);
+  if (options.hasSubscription()) {
+    return subscribeToStream(call, writer, name, revision, encode);
+  }
   const backwards = options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS;
   const { store } = writer;
   if (store.isTombstoned(name)) throw streamDeleted(name);
@@ -42,7 +46,14 @@ async function readOneStream(call: Call, writer: Writer, options: ReadOptions): 
     return;
   }
   const start = revision === 'start' ? 0 : revision === 'end' ? TOMBSTONE_REVISION : revision;
-  await sendStream(call, store, stream, start, backwards, Number(options.getCount()));
+  await sendStream(call, store, stream, { start, backwards, count: Number(options.getCount()), encode });
+}
+
+interface StreamRange {
+  start: number;
+  backwards: boolean;
+  count: number;
+  encode: EncodeEvent;
 }
 
 /** Sends up to `count` events of a stream; what `$maxCount`, `$maxAge` and `$tb` hide does not count. */
@@ -50,9 +61,7 @@ async function sendStream(
   call: Call,
   store: Store,
   stream: StreamState,
-  start: number,
-  backwards: boolean,
-  count: number,
+  { start, backwards, count, encode }: StreamRange,
 ): Promise<void> {
   const first = store.firstReadable(stream);
   const oldest = Date.now() - stream.metadata.maxAgeMs;
@@ -65,13 +74,13 @@ async function sendStream(
     const events = rows.filter((event) => event.rev >= first && event.created > oldest);
     left -= events.length;
     from = backwards ? last.rev - 1 : last.rev + 1;
-    await sendPage(call, events);
+    await sendPage(call, events.map(encode));
   }
 }
 
 /** Sends a page and waits until more may be sent; other calls get their turn in any case. */
-async function sendPage(call: Call, events: readonly StoredEvent[]): Promise<void> {
-  const full = call.send(events.map(encodeReadEvent));
+async function sendPage(call: Call, messages: readonly Buffer[]): Promise<void> {
+  const full = call.send(messages);
   if (full) await full;
   else await nextTurn();
 }
@@ -81,19 +90,20 @@ async function readLog(call: Call, writer: Writer, options: ReadOptions): Promis
   if (!all) throw invalidArgument('The read names neither a stream nor $all.');
   const filterOptions = options.getFilter();
   const filter = filterOptions && createFilter(filterOptions, writer.store);
+  const encode = eventEncoder(writer.store, options.getResolveLinks());
   const given = all.getPosition();
   const position = given ? Number(given.getCommitPosition()) : undefined;
   if (options.hasSubscription()) {
     const from = all.hasEnd() ? writer.tail.last : (position ?? 0);
-    return subscribeToAll(call, writer, Math.min(from, writer.tail.last), filter);
+    return subscribeToAll(call, writer, Math.min(from, writer.tail.last), { filter, encode });
   }
   const count = Number(options.getCount());
   const backwards = options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS;
   if (backwards) {
     const before = all.hasEnd() ? TOMBSTONE_REVISION : (position ?? 0);
-    return sendLogBackwards(call, writer.store, before, count, filter);
+    return sendLogBackwards(call, writer.store, before, count, { filter, encode });
   }
-  if (!all.hasEnd()) await sendLog(call, writer, position ?? 0, count, filter);
+  if (!all.hasEnd()) await sendLog(call, writer, position ?? 0, count, { filter, encode });
 }
 
 /** Sends up to `count` events from `from` (inclusive) to what is the end of the log now. */
@@ -102,7 +112,7 @@ async function sendLog(
   writer: Writer,
   from: number,
   count: number,
-  filter: EventFilter | undefined,
+  { filter, encode }: LogView,
 ): Promise<void> {
   const limit = { ...PAGE, rows: filter ? PAGE.rows : Math.min(PAGE.rows, count) };
   const scan = new Scan(writer.store, Math.max(0, from - 1), writer.tail.last, filter, limit);
@@ -110,7 +120,7 @@ async function sendLog(
   while (left > 0 && !scan.done && !call.closed) {
     const events = scan.next().events.slice(0, left);
     left -= events.length;
-    await sendPage(call, events);
+    await sendPage(call, events.map(encode));
   }
 }
 
@@ -120,7 +130,7 @@ async function sendLogBackwards(
   store: Store,
   before: number,
   count: number,
-  filter: EventFilter | undefined,
+  { filter, encode }: LogView,
 ): Promise<void> {
   const limit = { ...PAGE, rows: filter ? PAGE.rows : Math.min(PAGE.rows, count) };
   let left = count;
@@ -132,6 +142,6 @@ async function sendLogBackwards(
     next = last.pos;
     const events = rows.filter((event) => filter?.matches(event) ?? true).slice(0, left);
     left -= events.length;
-    await sendPage(call, events);
+    await sendPage(call, events.map(encode));
   }
 }

@@ -81,7 +81,7 @@ export function isJsonOf(body: Buffer): boolean {
 }
 
 /** An event that the server itself writes. */
-export function systemEvent(type: '$metadata' | '$streamDeleted', json: string): ProposedEvent {
+export function systemEvent(type: '$metadata' | '$streamDeleted' | '$User', json: string): ProposedEvent {
   const id = randomUUID();
   const isJson = json !== '';
   const data = Buffer.from(json);
@@ -104,26 +104,54 @@ function writeRevision(bytes: Buffer, at: number, revision: number): number {
   return at + TOMBSTONE_VARINT.copy(bytes, at);
 }
 
-/** ReadResp with one event: stored bytes, revision, prepare and commit position. */
-export function encodeReadEvent(event: { pos: number; rev: number; body: Buffer }): Buffer {
-  const { pos, rev, body } = event;
-  const posSize = varintSize(pos);
-  const recordSize = body.length + 3 + revisionSize(rev) + 2 * posSize;
-  const eventSize = 1 + varintSize(recordSize) + recordSize + 1 + posSize;
-  const message = Buffer.allocUnsafe(1 + varintSize(eventSize) + eventSize);
+/** An event with its place: stored bytes, position and revision. */
+interface Placed {
+  pos: number;
+  rev: number;
+  body: Buffer;
+}
+
+const recordSize = ({ pos, rev, body }: Placed): number =>
+  body.length + 3 + revisionSize(rev) + 2 * varintSize(pos);
+
+/** Writes a RecordedEvent field: the stored bytes, then revision, prepare and commit position. */
+function writeRecord(bytes: Buffer, start: number, tag: number, record: Placed): number {
+  bytes[start] = tag;
+  let at = writeVarint(bytes, start + 1, recordSize(record));
+  at += record.body.copy(bytes, at);
+  bytes[at++] = 0x18;
+  at = writeRevision(bytes, at, record.rev);
+  bytes[at++] = 0x20;
+  at = writeVarint(bytes, at, record.pos);
+  bytes[at++] = 0x28;
+  return writeVarint(bytes, at, record.pos);
+}
+
+const fieldSize = (length: number): number => 1 + varintSize(length) + length;
+
+/** ReadResp with one event. */
+export function encodeReadEvent(event: Placed): Buffer {
+  const eventSize = fieldSize(recordSize(event)) + 1 + varintSize(event.pos);
+  const message = Buffer.allocUnsafe(fieldSize(eventSize));
   message[0] = 0x0a;
   let at = writeVarint(message, 1, eventSize);
-  message[at++] = 0x0a;
-  at = writeVarint(message, at, recordSize);
-  at += body.copy(message, at);
+  at = writeRecord(message, at, 0x0a, event);
   message[at++] = 0x18;
-  at = writeRevision(message, at, rev);
-  message[at++] = 0x20;
-  at = writeVarint(message, at, pos);
-  message[at++] = 0x28;
-  at = writeVarint(message, at, pos);
+  writeVarint(message, at, event.pos);
+  return message;
+}
+
+/** ReadResp with a link and the event it points to, which may be gone. */
+export function encodeResolvedLink(link: Placed, target: Placed | undefined): Buffer {
+  const targetSize = target ? fieldSize(recordSize(target)) : 0;
+  const eventSize = targetSize + fieldSize(recordSize(link)) + 1 + varintSize(link.pos);
+  const message = Buffer.allocUnsafe(fieldSize(eventSize));
+  message[0] = 0x0a;
+  let at = writeVarint(message, 1, eventSize);
+  if (target) at = writeRecord(message, at, 0x0a, target);
+  at = writeRecord(message, at, 0x12, link);
   message[at++] = 0x18;
-  writeVarint(message, at, pos);
+  writeVarint(message, at, link.pos);
   return message;
 }
 

@@ -9,6 +9,7 @@ import { read } from './read.js';
 import { type Sync, lockData, openDatabase } from './schema.js';
 import { Store } from './store.js';
 import { Writer } from './writer.js';
+import { writeFirstEvents } from './firstEvents.js';
 
 export interface ServerOptions {
   /** Directory of the data; created if it does not exist. Only one server may use it at a time. */
@@ -41,6 +42,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const db = openDatabase(options.dataDir, options.sync ?? 'full');
     const writer = new Writer(new Store(db));
+    if (writer.tail.last === 0) await writeFirstEvents(writer);
     const transport = new Transport(writer);
     const port = await transport.listen(options.port);
     const close = async (): Promise<void> => {
@@ -128,7 +130,7 @@ class Transport {
     this.writer.flushAll();
     // Answers of the last commit leave in microtasks, before their call is cancelled.
     await Promise.resolve();
-    for (const call of this.#calls) call.finish(stopping());
+    for (const call of this.#calls) call.finish(stopping(call.statusWhenStopped));
     for (const session of this.#sessions) session.close();
     const cut = setTimeout(() => {
       for (const session of this.#sessions) session.destroy();

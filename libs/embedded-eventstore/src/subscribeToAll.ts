@@ -3,25 +3,28 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Call } from './call.js';
 import { nextCommit } from './commitWait.js';
 import type { EventFilter } from './filter.js';
-import { CAUGHT_UP, FELL_BEHIND, encodeCheckpoint, encodeConfirmation, encodeReadEvent } from './recorded.js';
+import type { EncodeEvent } from './encodeEvents.js';
+import { CAUGHT_UP, FELL_BEHIND, encodeCheckpoint, encodeConfirmation } from './recorded.js';
 import { Scan, type ScanPage } from './scan.js';
 import { PAGE } from './store.js';
 import type { Writer } from './writer.js';
+
+/** Which events of the log a reader wants, and in which form. */
+export interface LogView {
+  filter?: EventFilter;
+  encode: EncodeEvent;
+}
 
 /**
  * Serves a subscription to the log from behind `from` until the call is closed: history from the database, then
  * live events from memory. A subscriber so slow that memory no longer holds its next event is told that it fell
  * behind and reads history again.
  */
-export async function subscribeToAll(
-  call: Call,
-  writer: Writer,
-  from: number,
-  filter: EventFilter | undefined,
-): Promise<void> {
-  const checkpoints = filter && new Checkpoints(from, filter.checkpointInterval);
+export async function subscribeToAll(call: Call, writer: Writer, from: number, view: LogView): Promise<void> {
+  const { filter } = view;
+  const checkpoints = filter && new Checkpoints(from, filter.checkpointInterval, view.encode);
   const encode = (page: ScanPage): Buffer[] =>
-    checkpoints ? checkpoints.interleave(page) : page.events.map(encodeReadEvent);
+    checkpoints ? checkpoints.interleave(page) : page.events.map(view.encode);
   let position = from;
   let live = false;
   await call.send([encodeConfirmation(randomUUID())]);
@@ -81,6 +84,7 @@ export class Checkpoints {
   constructor(
     from: number,
     private readonly interval: number,
+    private readonly encode: EncodeEvent,
   ) {
     this.#considered = from;
   }
@@ -90,7 +94,7 @@ export class Checkpoints {
     const messages: Buffer[] = [];
     for (const event of page.events) {
       this.#advance(event.pos - 1, messages);
-      messages.push(encodeReadEvent(event));
+      messages.push(this.encode(event));
       this.#advance(event.pos, messages);
     }
     this.#advance(page.considered, messages);

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { Call } from './call.js';
 import { nextCommit } from './commitWait.js';
 import { streamDeleted } from './errors.js';
-import { CAUGHT_UP, encodeConfirmation, encodeReadEvent } from './recorded.js';
+import type { EncodeEvent } from './encodeEvents.js';
+import { CAUGHT_UP, encodeConfirmation } from './recorded.js';
 import { NO_STREAM, TOMBSTONE_REVISION } from './revision.js';
-import type { StreamState } from './store.js';
+import type { Store, StreamState } from './store.js';
 import type { Writer } from './writer.js';
 
 /**
@@ -16,6 +17,7 @@ export async function subscribeToStream(
   writer: Writer,
   name: string,
   after: number | 'start' | 'end',
+  encode: EncodeEvent,
 ): Promise<void> {
   const { store } = writer;
   if (store.isTombstoned(name)) throw streamDeleted(name);
@@ -28,7 +30,10 @@ export async function subscribeToStream(
     const exists =
       stream !== undefined && stream.last !== NO_STREAM && (live || !stream.metadata.softDeleted);
     if (stream && exists && position < stream.last) {
-      position = await sendPage(call, writer, stream, position, live);
+      const page = nextPage(writer.store, stream, position, live);
+      await call.send(page.events.map(encode));
+      if (page.tombstoned) throw streamDeleted(name);
+      position = page.last;
     } else if (exists && !live) {
       live = true;
       await call.send([CAUGHT_UP]);
@@ -40,20 +45,15 @@ export async function subscribeToStream(
 
 const lastOf = (stream: StreamState | undefined): number => stream?.last ?? NO_STREAM;
 
-/** Sends the next events behind `after`; returns the revision of the last one considered. */
-async function sendPage(
-  call: Call,
-  writer: Writer,
-  stream: StreamState,
-  after: number,
-  live: boolean,
-): Promise<number> {
-  const { store } = writer;
+/** The next events behind revision `after`, and the revision up to which all have been considered. */
+function nextPage(store: Store, stream: StreamState, after: number, live: boolean) {
   const first = live ? 0 : store.firstReadable(stream);
   const oldest = live ? -Infinity : Date.now() - stream.metadata.maxAgeMs;
   const rows = store.readStream(stream, Math.max(after + 1, first), false);
-  const events = rows.filter((event) => event.rev !== TOMBSTONE_REVISION);
-  await call.send(events.filter((event) => event.created > oldest).map(encodeReadEvent));
-  if (events.length < rows.length) throw streamDeleted(stream.name);
-  return rows.at(-1)?.rev ?? stream.last;
+  const last = rows.at(-1)?.rev ?? stream.last;
+  return {
+    events: rows.filter((event) => event.rev !== TOMBSTONE_REVISION && event.created > oldest),
+    last,
+    tombstoned: last === TOMBSTONE_REVISION,
+  };
 }
