@@ -38,15 +38,15 @@ export interface Decided<S, E extends NewEvent> {
   events: E[];
 }
 
-export interface BulkItem<S, E extends NewEvent> {
-  envelope: Envelope;
-  id: string;
-  decide: (state: S) => E[];
-}
-
 interface ExecuteOptions {
   /** Called after a conflict, before deciding again: what was looked up outside the stream may have changed too. */
   onConflict?: () => Promise<void>;
+}
+
+export interface BulkItem<S, E extends NewEvent> extends ExecuteOptions {
+  envelope: Envelope;
+  id: string;
+  decide: (state: S) => E[];
 }
 
 const TRIES = 10;
@@ -63,8 +63,11 @@ export class Decider<S, E extends NewEvent> {
     return this.options.heads;
   }
 
+  /** The stream of an aggregate; an id equal to the account's means the one stream that an account has. */
   streamOf(account: string, id: string): string {
-    return streamName(this.options.category, account, id);
+    return id === account
+      ? streamName(this.options.category, account)
+      : streamName(this.options.category, account, id);
   }
 
   /** The state now. An aggregate without a head is looked up in its stream. */
@@ -193,7 +196,7 @@ export class Decider<S, E extends NewEvent> {
     }
     await eachLimited(single, 16, async (offset) => {
       const item = items[offset] as BulkItem<S, E>;
-      answer(offset, await this.execute(item.envelope, item.id, item.decide).catch(asRefusal));
+      answer(offset, await this.execute(item.envelope, item.id, item.decide, item).catch(asRefusal));
     });
   }
 

@@ -1,0 +1,171 @@
+import { Injectable } from '@nestjs/common';
+import type { ConsentEvent, ConsentView } from '@muster/contracts/consent';
+import type { DetailKind } from '@muster/contracts/detail';
+import { Refusal } from '@muster/contracts/errors';
+import { documentId } from '@muster/contracts/names';
+import { Accounts } from '@muster/event-store/accounts';
+import { Checkpoints } from '@muster/event-store/checkpoint';
+import { Decider } from '@muster/event-store/decider';
+import { EventStore } from '@muster/event-store/event-store';
+import { Heads, type Head } from '@muster/event-store/heads';
+import type { Follower } from '@muster/event-store/follow';
+import { repairHeads } from '@muster/event-store/repair';
+import { detailKeys, isDetailKey } from '@muster/phone/detail';
+import { parseEmail } from '@muster/phone/email';
+import { parsePhone, parseProviderPhone } from '@muster/phone/phone';
+import { Log } from '@muster/runtime/log';
+import { Readiness } from '@muster/runtime/readiness';
+import { Database } from '@muster/runtime/database';
+import type { mongo } from 'mongoose';
+import { ensureIndexes, type ConsentHead, type HoldingDocument } from './consent.model.js';
+import {
+  NOTHING_SAID,
+  evolve,
+  newestGrant,
+  revocationInForce,
+  standingOf,
+  type ConsentState,
+} from './domain/consent.js';
+
+/** A detail as a request named it, and every key under which something may be known about it. */
+export interface ResolvedDetail {
+  kind: DetailKind | null;
+  /** The value, where the request gave one. */
+  value: string | null;
+  /** The key that new streams are written under comes first. */
+  keys: string[];
+}
+
+/** The consent ledger: one stream and one head for each detail. */
+@Injectable()
+export class Ledger {
+  readonly decider: Decider<ConsentState, ConsentEvent>;
+  readonly heads: mongo.Collection<ConsentHead>;
+  private readonly holdings: mongo.Collection<HoldingDocument>;
+  private repair: Follower | null = null;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly database: Database,
+    private readonly accounts: Accounts,
+    private readonly log: Log,
+    readiness: Readiness,
+  ) {
+    this.heads = database.collection<ConsentHead>('consent_heads');
+    this.holdings = database.collection<HoldingDocument>('holdings');
+    this.decider = new Decider<ConsentState, ConsentEvent>({
+      store,
+      heads: new Heads<ConsentState>(this.heads),
+      category: 'consent',
+      initial: NOTHING_SAID,
+      evolve,
+      keyFor: (account, detailKey) => store.keys.keyOfDetail(account, detailKey),
+      confirmNothing: true,
+    });
+    readiness.register('consent heads', () => this.repair?.live ?? false);
+  }
+
+  async onModuleInit(): Promise<void> {
+    await ensureIndexes(this.heads);
+    const checkpoints = new Checkpoints(this.database.collection('checkpoints'));
+    this.repair = await repairHeads(this.store, this.decider, checkpoints, 'consent', (error) =>
+      this.log.error('repair of consent heads', error),
+    );
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.repair?.stop();
+  }
+
+  /**
+   * Reads a phone number in any spelling, an e-mail address or a detail key. Numbers are read as leniently as a
+   * carrier's payload, so that no STOP is lost to a numbering plan that is newer than ours.
+   * @throws Refusal `consent:detail_invalid`
+   */
+  async resolve(account: string, detail: string): Promise<ResolvedDetail> {
+    const text = detail.trim();
+    if (isDetailKey(text)) return { kind: null, value: null, keys: [text] };
+    const [peppers, { defaultCountry }] = await Promise.all([
+      this.store.keys.peppers(account),
+      this.accounts.get(account),
+    ]);
+    if (text.includes('@')) {
+      const email = parseEmail(text);
+      if (!email.ok) throw new Refusal('consent:detail_invalid', { path: 'detail', reason: email.reason });
+      return { kind: 'email', value: email.email, keys: detailKeys(peppers, 'email', email.email) };
+    }
+    const strict = parsePhone(text, defaultCountry);
+    const phone = strict.ok || !text.startsWith('+') ? strict : parseProviderPhone(text);
+    if (!phone.ok) throw new Refusal('consent:detail_invalid', { path: 'detail', reason: phone.reason });
+    return { kind: 'phone', value: phone.phone, keys: detailKeys(peppers, 'phone', phone.phone) };
+  }
+
+  /** The stream to write to: the one that exists under any of the keys, else the first. */
+  async streamKey(
+    account: string,
+    keys: readonly string[],
+  ): Promise<{ key: string; kind: DetailKind | null }> {
+    const heads = await this.decider.heads.find(account, keys);
+    const existing = keys.map((key) => heads.get(key)).find((head) => head !== undefined);
+    return { key: existing?.id ?? (keys[0] as string), kind: existing?.state.kind ?? null };
+  }
+
+  /** Heads of all keys, from the streams where there is no head: any suppression found counts. */
+  async headsOf(account: string, keys: readonly string[]): Promise<Head<ConsentState>[]> {
+    return Promise.all(keys.map((key) => this.decider.load(account, key)));
+  }
+
+  async view(account: string, detail: ResolvedDetail): Promise<{ consent: ConsentView; position: number }> {
+    const heads = await this.headsOf(account, detail.keys);
+    const holdings = await this.holdings
+      .find({ _id: { $in: detail.keys.map((key) => documentId(account, key)) } })
+      .toArray();
+    return {
+      consent: viewOf(detail, heads, holdings),
+      position: Math.max(0, ...heads.map((head) => head.position)),
+    };
+  }
+
+  /** Views of many detail keys with two finds. */
+  async viewMany(account: string, keys: readonly string[]): Promise<ConsentView[]> {
+    const [heads, documents] = await Promise.all([
+      this.decider.heads.find(account, keys),
+      this.holdings.find({ _id: { $in: keys.map((key) => documentId(account, key)) } }).toArray(),
+    ]);
+    const holdings = new Map(documents.map((document) => [document.key, document]));
+    return keys.map((key) => {
+      const head = heads.get(key);
+      const holding = holdings.get(key);
+      const detail = { kind: null, value: null, keys: [key] };
+      return viewOf(detail, head ? [head] : [], holding ? [holding] : []);
+    });
+  }
+}
+
+/** What is said of a detail, over all keys it is known under: one revocation suffices. */
+function viewOf(
+  detail: ResolvedDetail,
+  heads: readonly Head<ConsentState>[],
+  holdings: readonly HoldingDocument[],
+): ConsentView {
+  const holders = holdings.flatMap((holding) => Object.values(holding.holders));
+  const revoked = heads.find((head) => standingOf(head.state) === 'revoked');
+  const granted = heads.find((head) => standingOf(head.state) === 'granted');
+  const said = revoked ?? granted;
+  const statement = revoked ? revocationInForce(revoked.state) : granted ? newestGrant(granted.state) : null;
+  const consented = granted !== undefined || holders.includes(true);
+  const sendable = revoked === undefined && consented && holders.length > 0;
+  const evidence = revoked ? null : granted?.state.evidenced?.evidence;
+  return {
+    detail: detail.value,
+    detailKey: said?.id ?? (detail.keys[0] as string),
+    status: revoked ? 'revoked' : granted ? 'granted' : 'none',
+    blocked: false,
+    sendable,
+    reason: sendable ? null : revoked ? 'opted_out' : 'no_consent',
+    since: statement?.at ?? null,
+    origin: statement?.origin ?? null,
+    initiative: statement?.initiative ?? null,
+    ...(evidence ? { evidence } : {}),
+  };
+}
