@@ -1,0 +1,159 @@
+import { encodeKey } from './bson-order.js';
+import { type Document, describeValue, isRegex } from './bson-types.js';
+import type { Catalog, CollectionInfo } from './catalog.js';
+import type { Connection, DocumentTable } from './connection.js';
+import { decode, decodeFields, encode, MAX_DOCUMENT_BYTES, withIdFirst } from './document-bytes.js';
+import { type CommandError, duplicateKey, serverError } from './errors.js';
+import { type Entries, entriesOf, keyValueOf } from './index-entries.js';
+import type { IndexInfo } from './index-definition.js';
+import type { Transaction } from './write-queue.js';
+
+/**
+ * Writes single documents together with their index entries. All keys are made and all unique indexes asked before
+ * the first change, so an operation that fails leaves nothing behind and a bulk can go on after it.
+ */
+export class CollectionWriter {
+  private readonly documents: DocumentTable;
+  private readonly needs: ReadonlySet<string> | undefined;
+
+  constructor(
+    private readonly catalog: Catalog,
+    private readonly connection: Connection,
+    private readonly transaction: Transaction,
+    readonly collection: CollectionInfo,
+  ) {
+    this.documents = connection.table(collection.id);
+    const parts = collection.indexes.map((index) => index.needs);
+    this.needs = parts.includes(undefined)
+      ? undefined
+      : new Set(['_id', ...parts.flatMap((part) => [...part!])]);
+  }
+
+  /**
+   * Stores a new document; `_id` is made when it has none and moves to the front.
+   * @throws 11000 on a duplicate key, 53 on an `_id` that cannot be one, 10334 when it is too large
+   */
+  insert(bytes: Buffer): void {
+    const raw = withIdFirst(bytes);
+    checkSize(raw.length, 10334);
+    const document = this.needs === undefined ? decode(raw) : decodeFields(raw, this.needs);
+    const id = document['_id'];
+    checkId(id);
+    const idKey = encodeKey(id);
+    const { indexes } = this.collection;
+    const entries = indexes.map((index) => entriesOf(index, document));
+    indexes.forEach((index, i) => this.checkUnique(index, entries[i]!.keys, undefined, document, idKey));
+    let n: number;
+    try {
+      n = Number(this.documents.insert.run(idKey, raw).lastInsertRowid);
+    } catch (error) {
+      if ((error as { code?: string }).code === 'SQLITE_CONSTRAINT_UNIQUE') throw this.duplicateId(id);
+      throw error;
+    }
+    indexes.forEach((index, i) => this.addEntries(index, entries[i]!, n));
+    this.transaction.counted(this.collection, 1);
+  }
+
+  /** Stores the new form of a document. `before` must hold at least the indexed fields of the stored form. */
+  replace(n: number, before: Document, after: Document): void {
+    const raw = encode(after);
+    checkSize(raw.length, 17419);
+    const { indexes } = this.collection;
+    const changes = indexes.map((index) => changesOf(entriesOf(index, before), entriesOf(index, after)));
+    indexes.forEach((index, i) => this.checkUnique(index, changes[i]!.added.keys, n, after, undefined));
+    this.documents.replace.run(raw, n);
+    indexes.forEach((index, i) => {
+      const { removed, added } = changes[i]!;
+      if (removed.length > 0) this.removeEntries(index, removed, n);
+      this.addEntries(index, added, n);
+    });
+  }
+
+  /** Removes a document; `before` must hold at least its indexed fields. */
+  remove(n: number, before: Document): void {
+    for (const index of this.collection.indexes) {
+      this.removeEntries(index, entriesOf(index, before).keys, n);
+    }
+    this.documents.remove.run(n);
+    this.transaction.counted(this.collection, -1);
+  }
+
+  /** Adds the entries of one stored document to an index that is being built. */
+  addToIndex(index: IndexInfo, n: number, raw: Buffer): void {
+    const document = index.needs === undefined ? decode(raw) : decodeFields(raw, index.needs);
+    const entries = entriesOf(index, document);
+    this.checkUnique(index, entries.keys, n, document, undefined);
+    this.addEntries(index, entries, n);
+  }
+
+  /** The stored fields that the indexes are made of, for `before` of replace and remove. */
+  indexedFields(raw: Buffer): Document {
+    return this.needs === undefined ? decode(raw) : decodeFields(raw, this.needs);
+  }
+
+  private addEntries(index: IndexInfo, entries: Entries, n: number): void {
+    if (entries.multikey !== 0) this.catalog.noteMultikey(index, entries.multikey, this.transaction);
+    const { add } = this.connection.index(this.collection.id, index.id);
+    for (const key of entries.keys) add.run(key, n);
+  }
+
+  private removeEntries(index: IndexInfo, keys: readonly Buffer[], n: number): void {
+    const { remove } = this.connection.index(this.collection.id, index.id);
+    for (const key of keys) remove.run(key, n);
+  }
+
+  private checkUnique(
+    index: IndexInfo,
+    keys: readonly Buffer[],
+    own: number | undefined,
+    document: Document,
+    idKey: Buffer | undefined,
+  ): void {
+    if (!index.unique) return;
+    const { first } = this.connection.index(this.collection.id, index.id);
+    for (const key of keys) {
+      const holder = first.get(key);
+      if (holder === undefined || holder === own) continue;
+      if (idKey !== undefined && this.documents.recordOf.get(idKey) !== undefined) {
+        throw this.duplicateId(document['_id']);
+      }
+      const values = keyValueOf(index, document, key);
+      throw duplicateKey(this.collection.ns, index.name, index.key, values, describeValue(values));
+    }
+  }
+
+  private duplicateId(id: unknown): CommandError {
+    const value = { _id: id };
+    return duplicateKey(this.collection.ns, '_id_', { _id: 1 }, value, describeValue(value));
+  }
+}
+
+function changesOf(before: Entries, after: Entries): { removed: Buffer[]; added: Entries } {
+  const [only] = before.keys;
+  if (before.keys.length === 1 && after.keys.length === 1 && only!.equals(after.keys[0]!)) {
+    return { removed: [], added: { keys: [], multikey: after.multikey } };
+  }
+  const old = new Set(before.keys.map((key) => key.toString('latin1')));
+  const next = new Set(after.keys.map((key) => key.toString('latin1')));
+  return {
+    removed: before.keys.filter((key) => !next.has(key.toString('latin1'))),
+    added: { keys: after.keys.filter((key) => !old.has(key.toString('latin1'))), multikey: after.multikey },
+  };
+}
+
+function checkSize(size: number, code: number): void {
+  if (size <= MAX_DOCUMENT_BYTES) return;
+  if (code === 17419)
+    throw serverError(code, `Resulting document after update is larger than ${MAX_DOCUMENT_BYTES}`);
+  const hex = size.toString(16).toUpperCase();
+  throw serverError(
+    code,
+    `BSONObj size: ${size} (0x${hex}) is invalid. Size must be between 0 and 16793600(16MB)`,
+  );
+}
+
+/** @throws code 53 for types that MongoDB does not take as an `_id` */
+function checkId(id: unknown): void {
+  const type = Array.isArray(id) ? 'array' : isRegex(id) ? 'regex' : undefined;
+  if (type !== undefined) throw serverError(53, `The '_id' value cannot be of type ${type}`);
+}

@@ -1,0 +1,129 @@
+import type { CollectionInfo } from './catalog.js';
+import type { Store } from './store.js';
+
+/** How long commands of other connections may join a transaction before it is committed, in milliseconds. */
+const GROUP_MS = 10;
+
+/** What one write job leaves to be done when its transaction is durable, or when it is not. */
+export class Transaction {
+  private readonly committed: (() => void)[] = [];
+  private readonly undone: (() => void)[] = [];
+  private readonly counts = new Map<CollectionInfo, number>();
+
+  /** Notes that a collection has gained (or lost) documents. */
+  counted(collection: CollectionInfo, difference: number): void {
+    this.counts.set(collection, (this.counts.get(collection) ?? 0) + difference);
+  }
+
+  /** Runs once the transaction is durable. */
+  afterCommit(action: () => void): void {
+    this.committed.push(action);
+  }
+
+  /** Runs when the job's changes were rolled back. */
+  afterRollback(action: () => void): void {
+    this.undone.push(action);
+  }
+
+  /** Called by the queue alone. */
+  finish(durable: boolean): void {
+    for (const action of durable ? this.committed : this.undone) action();
+    if (!durable) return;
+    for (const [collection, difference] of this.counts) {
+      if (collection.count !== undefined) collection.count += difference;
+    }
+  }
+}
+
+interface Job {
+  run(transaction: Transaction): unknown;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+interface Done {
+  job: Job;
+  transaction: Transaction;
+  value: unknown;
+}
+
+/**
+ * Runs write commands one after another. Commands that wait at the same time share one SQLite transaction, so that
+ * one flush to disk serves all of them; each is answered only when that transaction is durable. A command that throws
+ * is rolled back alone.
+ */
+export class WriteQueue {
+  private readonly waiting: Job[] = [];
+  private running: Promise<void> | undefined;
+  private closed = false;
+
+  constructor(private readonly store: Store) {}
+
+  /** Runs a write and resolves with its result when it is durable. */
+  submit<T>(run: (transaction: Transaction) => T | Promise<T>): Promise<T> {
+    if (this.closed) return Promise.reject(new Error('the server is shutting down'));
+    return new Promise<T>((resolve, reject) => {
+      this.waiting.push({ run, resolve: resolve as (value: unknown) => void, reject });
+      this.running ??= this.start();
+    });
+  }
+
+  /** Waits for the writes that were submitted and takes no more. */
+  async close(): Promise<void> {
+    this.closed = true;
+    while (this.running !== undefined) await this.running;
+  }
+
+  private async start(): Promise<void> {
+    // One turn of the event loop lets every socket that has data hand in its command first.
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    while (this.waiting.length > 0) await this.runGroup();
+    this.running = undefined;
+  }
+
+  private async runGroup(): Promise<void> {
+    const { db } = this.store.writer;
+    const done: Done[] = [];
+    try {
+      db.exec('BEGIN IMMEDIATE');
+    } catch (error) {
+      for (const job of this.waiting.splice(0)) job.reject(error);
+      return;
+    }
+    try {
+      const until = performance.now() + GROUP_MS;
+      do {
+        const job = this.waiting.shift()!;
+        await this.runJob(job, done);
+      } while (this.waiting.length > 0 && performance.now() < until);
+      db.exec('COMMIT');
+    } catch (error) {
+      if (db.inTransaction) db.exec('ROLLBACK');
+      for (const { job, transaction } of done.toReversed()) {
+        transaction.finish(false);
+        job.reject(error);
+      }
+      return;
+    }
+    for (const { job, transaction, value } of done) {
+      transaction.finish(true);
+      job.resolve(value);
+    }
+  }
+
+  private async runJob(job: Job, done: Done[]): Promise<void> {
+    const { db } = this.store.writer;
+    const transaction = new Transaction();
+    db.exec('SAVEPOINT job');
+    try {
+      let value = job.run(transaction);
+      if (value instanceof Promise) value = await value;
+      db.exec('RELEASE job');
+      done.push({ job, transaction, value });
+    } catch (error) {
+      if (db.inTransaction) db.exec('ROLLBACK TO job; RELEASE job');
+      transaction.finish(false);
+      job.reject(error);
+    }
+  }
+}
