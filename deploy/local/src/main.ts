@@ -1,0 +1,13 @@
+import { SettingsError, settingsOfProcess } from './config.js';
+import { doctor } from './doctor.js';
+import { reset, up } from './up.js';
+
+const commands = { up, doctor, reset };
+
+try {
+  const settings = settingsOfProcess();
+  process.exit(await commands[settings.command](settings, (line) => console.log(line)));
+} catch (failure) {
+  console.error(failure instanceof Error ? failure.message : failure);
+  process.exit(failure instanceof SettingsError ? 2 : 1);
+}
