@@ -52,7 +52,8 @@ export class EventStore {
 
   /**
    * Appends at the revision that was read, with personal values sealed under `key`. Ids of events follow from the
-   * command, so that repeating an append whose outcome was lost is recognised by the store.
+   * command and from what is stored: the store compares ids alone, and must not take another content, or one sealed
+   * under another key, for a repeat. A repeated command is found by its record instead.
    * @throws WrongRevision when others were quicker.
    * @throws Refusal `service:unavailable` when the store did not answer: the append may have happened.
    */
@@ -130,7 +131,7 @@ function toStored(
   const encoded = encodeData(stream, event, key);
   const { account, actor, source, command, correlation, at } = envelope;
   return jsonEvent({
-    id: uuid5(command, stream, String(index)),
+    id: uuid5(command, stream, String(index), JSON.stringify(encoded.data)),
     type: event.type,
     data: encoded.data as Record<string, unknown>,
     metadata: {
