@@ -1,0 +1,133 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import multipart from '@fastify/multipart';
+import { Refusal } from '@muster/contracts/errors';
+import { Log } from '@muster/runtime/log';
+import { Metrics } from '@muster/runtime/metrics';
+import { Readiness } from '@muster/runtime/readiness';
+import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
+import { Dispatcher } from './dispatcher.js';
+import { incoming } from './incoming.js';
+import { problemOf, refusalIn } from './problem.js';
+import type { Principal } from './roles.js';
+import { JSON_BYTES_MAX, routeName, type Answer, type BodyKind, type Route } from './route.js';
+import { ROUTES } from './routes.js';
+
+const UNKNOWN_ROUTE = 'unknown';
+
+/** Options that Fastify takes only at its making; e-mail addresses in paths are longer than its default allows. */
+export const HTTP_OPTIONS = { routerOptions: { maxParamLength: 1_000 } };
+
+/** Puts the table of routes on the HTTP server: bodies in, answers or problems out, a log line for each. */
+@Injectable()
+export class HttpServer implements OnModuleInit {
+  private readonly callers = new WeakMap<FastifyRequest, Principal>();
+  private readonly seconds: ReturnType<Metrics['histogram']>;
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly dispatcher: Dispatcher,
+    private readonly readiness: Readiness,
+    private readonly log: Log,
+    metrics: Metrics,
+  ) {
+    this.seconds = metrics.histogram('muster_http_seconds', 'Seconds to answer a call of the API', [
+      'route',
+      'status',
+    ]);
+  }
+
+  onModuleInit(): void {
+    const fastify: FastifyInstance = this.host.httpAdapter.getInstance();
+    for (const kind of ['json', 'bytes', 'upload'] as const)
+      fastify.register(async (scope) => this.install(scope, kind));
+  }
+
+  private install(scope: FastifyInstance, kind: BodyKind): void {
+    scope.removeAllContentTypeParsers();
+    if (kind === 'bytes') addBytes(scope);
+    else addJson(scope);
+    if (kind === 'upload')
+      scope.register(multipart, { limits: { files: 1, fields: 20, fieldSize: 100_000, fileSize: Infinity } });
+    scope.addHook('onResponse', async (request, reply) => this.report(request, reply));
+    scope.setErrorHandler((error, request, reply) => this.refuse(error, request, reply));
+    for (const route of ROUTES.filter((each) => (each.bodyKind ?? 'json') === kind)) this.add(scope, route);
+    if (kind !== 'json') return;
+    const unknown = (): never => {
+      throw new Refusal('request:not_found');
+    };
+    scope.all('/*', { onRequest: async () => unknown() }, unknown);
+  }
+
+  private add(scope: FastifyInstance, route: Route): void {
+    scope.route({
+      method: route.method as HTTPMethods,
+      url: route.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+      bodyLimit: route.bodyLimit ?? JSON_BYTES_MAX,
+      config: { route: routeName(route) },
+      handler: async (request, reply) => {
+        const raw = {
+          requestId: request.id,
+          params: request.params,
+          query: request.query,
+          body: route.bodyKind === 'bytes' ? undefined : request.body,
+          incoming: incoming(request, reply, this.readiness.draining),
+        };
+        const answer = await this.dispatcher.answer(route, raw, (caller) =>
+          this.callers.set(request, caller),
+        );
+        return send(reply, request.id, answer);
+      },
+    });
+  }
+
+  private refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const refusal = refusalIn(error);
+    if (refusal === null)
+      this.log.error('unforeseen', error, { route: templateOf(request), requestId: request.id });
+    const { status, headers, problem } = problemOf(refusal ?? new Refusal('service:internal'), request.id);
+    return reply
+      .code(status)
+      .headers({ ...headers, 'x-request-id': request.id })
+      .send(problem);
+  }
+
+  /** The template of the route stands for the address, which may hold a phone number. */
+  private report(request: FastifyRequest, reply: FastifyReply): void {
+    const route = templateOf(request);
+    const caller = this.callers.get(request);
+    const ms = Math.round(reply.elapsedTime * 10) / 10;
+    this.seconds.observe({ route, status: String(reply.statusCode) }, reply.elapsedTime / 1000);
+    this.log.info('answered', {
+      route,
+      status: reply.statusCode,
+      ms,
+      requestId: request.id,
+      ...(caller?.kind === 'key' && { account: caller.account, key: caller.keyId }),
+    });
+  }
+}
+
+function templateOf(request: FastifyRequest): string {
+  const { route } = request.routeOptions.config as { route?: string };
+  return route ?? UNKNOWN_ROUTE;
+}
+
+function addJson(scope: FastifyInstance): void {
+  const parse = scope.getDefaultJsonParser('error', 'ignore');
+  scope.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else parse(request, body as string, done);
+  });
+}
+
+function addBytes(scope: FastifyInstance): void {
+  scope.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+}
+
+function send(reply: FastifyReply, requestId: string, answer: Answer): FastifyReply {
+  reply
+    .code(answer.status)
+    .headers({ 'cache-control': 'no-store', ...answer.headers, 'x-request-id': requestId });
+  return reply.send(answer.stream ?? answer.text ?? answer.body);
+}
