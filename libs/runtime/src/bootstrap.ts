@@ -9,17 +9,21 @@ import { Bus } from './bus.js';
 import { Closing } from './closing.js';
 import type { RuntimeEnv } from './config.js';
 import { HttpInFlight } from './http-in-flight.js';
-import { Log } from './log.js';
-import { createLog } from './log.js';
+import { Log, createLog } from './log.js';
 import { Metrics } from './metrics.js';
 import { NatsServer } from './nats-server.js';
 import { NestLog } from './nest-log.js';
 import { ownProcess } from './own-process.js';
 import { Readiness } from './readiness.js';
+import { settled } from './settled.js';
 
 const BODY_MAX_BYTES = 1024 * 1024;
-/** How much longer than DRAIN_MS stopping may take before the process ends without order, in milliseconds. */
-const CLOSE_MS = 5_000;
+/** How long HTTP and the shutdown hooks of the application may take together, in milliseconds. */
+const HOOKS_MS = 5_000;
+/**
+ * How much longer than DRAIN_MS stopping may take before the process ends without order, in milliseconds.
+ */
+const CLOSE_MS = 15_000;
 
 type HttpOptions = NonNullable<ConstructorParameters<typeof FastifyAdapter>[0]>;
 
@@ -44,9 +48,11 @@ export interface Running {
 }
 
 /**
- * Starts a service: HTTP first, so that health can be asked for while it waits; then NATS; then, once every readiness check holds,
- * it joins its queue group. Resolves when it may be used. SIGTERM and SIGINT stop it in order and end the process with code 0.
- * @throws Error when the module cannot be built, the port cannot be opened, or the service was stopped before it was ready.
+ * Starts a service: HTTP first, so that health can be asked for while it waits; then NATS; then, once every
+ * readiness check holds, it joins its queue group. Resolves when it may be used. SIGTERM and SIGINT stop it
+ * in order and end the process with code 0.
+ * @throws Error when the module cannot be built, the port cannot be opened, or the service was stopped
+ * before it was ready.
  */
 export async function bootstrap(options: Bootstrap): Promise<Running> {
   const starting = createLog(options.service, options.env.LOG_LEVEL);
@@ -126,13 +132,14 @@ class HostedService implements Running {
     this.log.info('draining', { inFlight: this.server.inFlight, http: this.http.count });
     this.readiness.drain();
     const limit = AbortSignal.timeout(this.options.env.DRAIN_MS);
-    await within(limit, this.server.leave());
+    await settled(this.server.leave(), limit).catch(() => false);
     await Promise.all([this.server.idle(limit), this.http.idle(limit)]);
     if (this.server.inFlight + this.http.count > 0) {
       this.log.warn('work cut off', { inFlight: this.server.inFlight, http: this.http.count });
     }
     try {
-      await this.app.close();
+      const isClosed = await settled(this.app.close(), AbortSignal.timeout(HOOKS_MS));
+      if (!isClosed) this.log.warn('not closed in time', { connection: 'application' });
     } catch (error) {
       this.log.error('not closed in order', error);
     }
@@ -143,20 +150,7 @@ class HostedService implements Running {
 
   /** What `work` resolves to, unless the service is told to stop before. */
   private async orStopped<T>(work: Promise<T>): Promise<T> {
-    await within(this.readiness.draining, work);
-    if (this.readiness.draining.aborted) throw new Error('stopped before it was ready');
+    if (!(await settled(work, this.readiness.draining))) throw new Error('stopped before it was ready');
     return work;
   }
-}
-
-/** Resolves when `work` is done, or when `signal` aborts before; `work` may fail only where it is awaited again. */
-async function within(signal: AbortSignal, work: Promise<unknown>): Promise<void> {
-  let cut = (): void => undefined;
-  const aborted = new Promise<void>((resolve) => {
-    cut = resolve;
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', cut, { once: true });
-  });
-  await Promise.race([work.catch(() => undefined), aborted]);
-  signal.removeEventListener('abort', cut);
 }

@@ -16,7 +16,10 @@ const FIRST_PAUSE_MS = 40;
 const PAUSE_MAX_MS = 300;
 
 interface AskOptions {
-  /** How long to wait for the answer, retries included, in milliseconds; the subject's own time unless given. */
+  /**
+   * How long to wait for the answer, retries included, in milliseconds; the subject's own time unless
+   * given.
+   */
   timeoutMs?: number;
 }
 
@@ -27,7 +30,10 @@ interface BusOptions {
   metrics: Metrics;
 }
 
-/** The asking end: one connection per process, a time limit on every request, and refusals as they were thrown. */
+/**
+ * The asking end: one connection per process, a time limit on every request, and refusals as they were
+ * thrown.
+ */
 export class Bus {
   private readonly client: NatsClient;
   private readonly log: Log;
@@ -61,10 +67,11 @@ export class Bus {
   }
 
   /**
-   * Asks a service and answers its parsed output. A request that met no listener, or no connection, has not been handed to
-   * anyone and is repeated for about 1.5 s.
-   * @throws Refusal as the handler threw it; `request:invalid` and `request:too_large` before anything is sent;
-   * `service:unavailable` when nobody listens; `service:timeout` when the outcome is unknown: repeat with the same command.
+   * Asks a service and answers its parsed output. A request that met no listener, or no connection, has not
+   * been handed to anyone and is repeated for about 1.5 s.
+   * @throws Refusal as the handler threw it; `request:invalid` and `request:too_large` before anything is
+   * sent; `service:unavailable` when nobody listens; `service:timeout` when the outcome is unknown: repeat
+   * with the same command.
    */
   async ask<I extends z.ZodType, O extends z.ZodType>(
     subject: Subject<I, O>,
@@ -107,7 +114,9 @@ export class Bus {
     throw new Refusal('service:internal');
   }
 
-  /** Repeats while nobody listens: jittered pauses that double, so that many callers do not knock at once. */
+  /**
+   * Repeats while nobody listens: jittered pauses that double, so that many callers do not knock at once.
+   */
   private async send(subject: string, request: Prepared, timeoutMs: number): Promise<unknown> {
     const now = performance.now();
     const end = now + timeoutMs;
@@ -137,7 +146,10 @@ export class Bus {
   }
 }
 
-/** Nobody has seen the request: no listener, or Nest's client knew (by a string, not an Error) that it has no connection. */
+/**
+ * Nobody has seen the request: no listener, or Nest's client knew (by a string, not an Error) that it has
+ * no connection.
+ */
 function isNotSent(error: unknown): boolean {
   return error instanceof NoResponders || (typeof error === 'string' && error.includes('Connection lost'));
 }

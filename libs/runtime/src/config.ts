@@ -28,8 +28,8 @@ export const RuntimeEnv = z.object({
 export type RuntimeEnv = z.infer<typeof RuntimeEnv>;
 
 /**
- * Parses the environment; an empty variable counts as absent. When something is wrong it prints one line that names every wrong
- * variable, never a value, and ends the process with code 1.
+ * Parses the environment; an empty variable counts as absent. When something is wrong it prints one line
+ * that names every wrong variable, never a value, and ends the process with code 1.
  */
 export function readConfig<S extends z.ZodType>(
   schema: S,

@@ -9,7 +9,10 @@ describe('the address of a database', () => {
     ['mongodb+srv://u:p@host?tls=true', 'mongodb+srv://u:p@host/muster_keys?tls=true&authSource=admin'],
     ['mongodb://u:p@host', 'mongodb://u:p@host/muster_keys?authSource=admin'],
     ['mongodb://u:p@host/?authSource=users', 'mongodb://u:p@host/muster_keys?authSource=users'],
-    ['mongodb://u@host/?authMechanism=MONGODB-X509', 'mongodb://u@host/muster_keys?authMechanism=MONGODB-X509'],
+    [
+      'mongodb://u@host/?authMechanism=MONGODB-X509',
+      'mongodb://u@host/muster_keys?authMechanism=MONGODB-X509',
+    ],
   ])('of %s is %s', (url, expected) => {
     expect(databaseUrl(url, 'muster_keys')).toBe(expected);
   });

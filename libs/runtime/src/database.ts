@@ -5,12 +5,14 @@ import { scrub, type Log } from './log.js';
 const SELECTION_MS = 5_000;
 /** An answer that takes longer is given up, in milliseconds; the driver itself would wait for ever. */
 const SOCKET_MS = 120_000;
+/** How often the driver looks for its server; what it finds decides whether Mongoose sends or buffers. */
+const HEARTBEAT_MS = 2_000;
 const RETRY_MS = 500;
 const POOL_MAX = 50;
 
 /**
- * The address of one database on the servers of `mongoUrl`. Credentials stay those of the `admin` database unless the address says
- * otherwise: the driver would look for them in the database that the path names.
+ * The address of one database on the servers of `mongoUrl`. Credentials stay those of the `admin` database
+ * unless the address says otherwise: the driver would look for them in the database that the path names.
  */
 export function databaseUrl(mongoUrl: string, name: string): string {
   const [, servers, query = ''] =
@@ -23,13 +25,15 @@ export function databaseUrl(mongoUrl: string, name: string): string {
 }
 
 /**
- * One database and its connection. Usable at once: what is asked of it before the server was reached waits for some seconds. It
- * keeps trying for ever when the server is down at the start, and the driver does when it goes down later.
+ * One database and its connection. Usable at once: what is asked of it before the server was reached waits
+ * for some seconds. It keeps trying for ever when the server is down at the start, and the driver does when
+ * it goes down later.
  */
 export class Database {
   readonly connection: Connection;
   private readonly closing = new AbortController();
   private readonly opening: Promise<void>;
+  private isOpen = false;
 
   constructor(
     mongoUrl: string,
@@ -40,6 +44,7 @@ export class Database {
       serverSelectionTimeoutMS: SELECTION_MS,
       connectTimeoutMS: SELECTION_MS,
       socketTimeoutMS: SOCKET_MS,
+      heartbeatFrequencyMS: HEARTBEAT_MS,
       maxPoolSize: POOL_MAX,
     });
     this.opening = this.open();
@@ -52,7 +57,7 @@ export class Database {
 
   /** Whether the server answers now. */
   async ping(): Promise<boolean> {
-    if (this.connection.readyState !== 1) return false;
+    if (!this.isOpen) return false;
     await this.connection.getClient().db(this.name).command({ ping: 1 });
     return true;
   }
@@ -68,6 +73,7 @@ export class Database {
   private async open(): Promise<void> {
     try {
       await this.connection.asPromise();
+      this.isOpen = true;
       return;
     } catch (error) {
       this.log.warn('mongo not reached', { database: this.name, reason: scrub(String(error)) });
@@ -77,6 +83,7 @@ export class Database {
       try {
         await client.connect();
         this.connection.setClient(client);
+        this.isOpen = true;
         return;
       } catch {
         await sleep(RETRY_MS, undefined, { signal: this.closing.signal }).catch(() => undefined);

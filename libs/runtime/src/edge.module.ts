@@ -12,7 +12,9 @@ export class ServiceEnv<E extends RuntimeEnv = RuntimeEnv> {
   constructor(readonly env: E) {}
 }
 
-/** Log, metrics, readiness, bus and the health endpoints: what a service has that keeps no data of its own. */
+/**
+ * Log, metrics, readiness, bus and the health endpoints: what a service has that keeps no data of its own.
+ */
 @Module({})
 export class EdgeModule {
   static forService(service: string, env: RuntimeEnv): DynamicModule {

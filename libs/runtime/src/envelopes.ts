@@ -25,8 +25,9 @@ export function systemEnvelope(account: Id, options: SystemEnvelope): Envelope {
 }
 
 /**
- * The envelope of a command that follows from another: same account, actor, source, correlation, time and trace. The command id
- * derives from the first one and `parts`, so that a repeat of the first repeats the second.
+ * The envelope of a command that follows from another: same account, actor, source, correlation, time and
+ * trace. The command id derives from the first one and `parts`, so that a repeat of the first repeats the
+ * second.
  */
 export function followUp(envelope: Envelope, ...parts: string[]): Envelope {
   return { ...envelope, command: uuid5(envelope.command, ...parts) };

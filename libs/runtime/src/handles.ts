@@ -6,8 +6,8 @@ import { throwError, type Observable } from 'rxjs';
 import type { z } from 'zod';
 
 /**
- * What a handler is given: the envelope and the parsed input. A class, so that it can stand in the signature of a decorated
- * method however it is imported; the runtime passes plain objects of this shape.
+ * What a handler is given: the envelope and the parsed input. A class, so that it can stand in the
+ * signature of a decorated method however it is imported; the runtime passes plain objects of this shape.
  */
 export class Ask<S extends Subject> {
   declare readonly envelope: Envelope;
@@ -26,8 +26,9 @@ class KeepError implements ExceptionFilter {
 }
 
 /**
- * Answers one subject: `@Handles(revokeConsent) async revoke(request: Ask<typeof revokeConsent>)`. The request arrives parsed and
- * the answer is parsed; a thrown Refusal reaches the caller as one, anything else as `service:internal`.
+ * Answers one subject: `@Handles(revokeConsent) async revoke(request: Ask<typeof revokeConsent>)`. The
+ * request arrives parsed and the answer is parsed; a thrown Refusal reaches the caller as one, anything
+ * else as `service:internal`.
  */
 export function Handles<S extends Subject>(
   subject: S,

@@ -8,9 +8,9 @@ const MESSAGE_MAX = 300;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
- * A message of a library without what may be somebody's data: quoted and braced parts, e-mail addresses and long runs of
- * digits go, UUIDs and the name of the property in "reading 'name'" stay. Drivers put values into their messages, as MongoDB
- * does with duplicate keys.
+ * A message of a library without what may be somebody's data: quoted and braced parts, e-mail addresses and
+ * long runs of digits go, UUIDs and the name of the property in "reading 'name'" stay. Drivers put values
+ * into their messages, as MongoDB does with duplicate keys.
  */
 export function scrub(message: string): string {
   return message

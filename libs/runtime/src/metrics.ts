@@ -8,7 +8,10 @@ interface Families {
   histogram: Histogram;
 }
 
-/** The figures of this process: Prometheus defaults (event-loop lag among them), requests handled and asked, and a service's own. */
+/**
+ * The figures of this process: Prometheus defaults (event-loop lag among them), requests handled and asked,
+ * and a service's own.
+ */
 export class Metrics {
   readonly registry = new Registry();
   /** Requests that this service answered, by subject and outcome (`ok` or the code of the refusal). */

@@ -20,8 +20,9 @@ interface ServerOptions {
 }
 
 /**
- * The answering end: Nest's NATS transport, with our parsing, error mapping, size guard, log line and metrics around every
- * handler, and with a drain in two steps (leave the queue group, then wait for what is in flight) that Nest does not have.
+ * The answering end: Nest's NATS transport, with our parsing, error mapping, size guard, log line and
+ * metrics around every handler, and with a drain in two steps (leave the queue group, then wait for what is
+ * in flight) that Nest does not have.
  */
 export class NatsServer extends ServerNats {
   private readonly subscribed: Subscription[] = [];
@@ -75,7 +76,10 @@ export class NatsServer extends ServerNats {
     await Promise.all(this.subscribed.splice(0).map((subscription) => subscription.drain()));
   }
 
-  /** Resolves when nothing is in flight and every answer has been handed to the connection, or when `signal` aborts. */
+  /**
+   * Resolves when nothing is in flight and every answer has been handed to the connection, or when `signal`
+   * aborts.
+   */
   async idle(signal: AbortSignal): Promise<void> {
     while (this.running > 0 && !signal.aborted) {
       await new Promise((resolve) => setTimeout(resolve, IDLE_POLL_MS));
@@ -147,7 +151,9 @@ export class NatsServer extends ServerNats {
     return prepared;
   }
 
-  /** The result, or the refusal that stands for what went wrong; the unforeseen is logged with its stack. */
+  /**
+   * The result, or the refusal that stands for what went wrong; the unforeseen is logged with its stack.
+   */
   private async outcome(work: () => Promise<Prepared>): Promise<Prepared | Refusal> {
     try {
       return await work();

@@ -6,8 +6,8 @@ const RECONNECT_MS = 250;
 const PING_MS = 10_000;
 
 /**
- * Connection options that never give up: they wait for the first connection and for every later one. Of several addresses the
- * credentials of the first are used, since the client takes one pair.
+ * Connection options that never give up: they wait for the first connection and for every later one. Of
+ * several addresses the credentials of the first are used, since the client takes one pair.
  */
 export function natsOptions(name: string, urls: string): Options {
   const addresses = urls.split(',').map((text) => new URL(text.trim()));
@@ -33,7 +33,10 @@ export class NoResponders extends Error {
   override readonly name = 'NoResponders';
 }
 
-/** Nest's NATS client, which tells a subject without listeners apart from other failures by a type of our own. */
+/**
+ * Nest's NATS client, which tells a subject without listeners apart from other failures by a type of our
+ * own.
+ */
 export class NatsClient extends ClientNats {
   override createSubscriptionHandler(
     ...[packet, callback]: Parameters<ClientNats['createSubscriptionHandler']>

@@ -1,7 +1,9 @@
 import type { LoggerService } from '@nestjs/common';
 import { scrub, type Log } from './log.js';
 
-/** Nest's own lines, as ours: its start-up chatter at level debug, and never an object that it was handed. */
+/**
+ * Nest's own lines, as ours: its start-up chatter at level debug, and never an object that it was handed.
+ */
 export class NestLog implements LoggerService {
   constructor(private readonly out: Log) {}
 

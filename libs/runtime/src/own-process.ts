@@ -13,9 +13,9 @@ interface Owner {
 }
 
 /**
- * Ties the process to the service: it stops on SIGTERM, SIGINT and the end of its parent, with code 0 when it stopped in order and 1
- * when that took too long, and it ends with a log line, not with Node's own words, when something was thrown that nobody caught. The
- * answer unties it.
+ * Ties the process to the service: it stops on SIGTERM, SIGINT and the end of its parent, with code 0 when
+ * it stopped in order and 1 when that took too long, and it ends with a log line, not with Node's own
+ * words, when something was thrown that nobody caught. The answer unties it.
  */
 export function ownProcess(owner: Owner): () => void {
   let stopping = false;
@@ -47,7 +47,9 @@ export function ownProcess(owner: Owner): () => void {
   };
 }
 
-/** Calls back once the parent is gone: its number is free, or this process has been given to another parent. */
+/**
+ * Calls back once the parent is gone: its number is free, or this process has been given to another parent.
+ */
 function watchParent(parent: number | undefined, gone: () => void): NodeJS.Timeout | undefined {
   if (parent === undefined) return undefined;
   const isOurs = process.ppid === parent;

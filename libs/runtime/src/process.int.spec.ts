@@ -11,7 +11,10 @@ const dist = join(import.meta.dirname, '..', 'dist');
 const contracts = join(import.meta.dirname, '..', '..', 'contracts', 'dist');
 const from = (folder: string, file: string): string => JSON.stringify(join(folder, `${file}.js`));
 
-/** A service as its `main.ts` would be, with the decorators written out: asks itself to work for a second when it is ready. */
+/**
+ * A service as its `main.ts` would be, with the decorators written out: asks itself to work for a second
+ * when it is ready.
+ */
 const MAIN = `
 import { bootstrap } from ${from(dist, 'bootstrap')};
 import { RuntimeEnv, readConfig } from ${from(dist, 'config')};

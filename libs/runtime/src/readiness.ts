@@ -5,13 +5,19 @@ const POLL_MS = 50;
 
 export type ReadinessCheck = () => boolean | Promise<boolean>;
 
-/** Whether this replica may be used. Everything that must have happened before, or must hold, registers a check. */
+/**
+ * Whether this replica may be used. Everything that must have happened before, or must hold, registers a
+ * check.
+ */
 export class Readiness {
   private readonly checks = new Map<string, ReadinessCheck>();
   private readonly leaving = new AbortController();
   private open = false;
 
-  /** A check that throws or takes longer than two seconds counts as not ready. A second one under a name replaces the first. */
+  /**
+   * A check that throws or takes longer than two seconds counts as not ready. A second one under a name
+   * replaces the first.
+   */
   register(name: string, check: ReadinessCheck): void {
     this.checks.set(name, check);
   }
@@ -39,7 +45,10 @@ export class Readiness {
     return names;
   }
 
-  /** Resolves when every registered check has held at the same time; false when the service was told to stop before. */
+  /**
+   * Resolves when every registered check has held at the same time; false when the service was told to stop
+   * before.
+   */
   async untilReady(): Promise<boolean> {
     while (!this.leaving.signal.aborted) {
       if ((await this.failing()).length === 0) return true;

@@ -12,8 +12,8 @@ import { Readiness } from './readiness.js';
 import { Stores } from './stores.js';
 
 /**
- * Everything that a service needs from outside itself, by class: Bus, Readiness, Log, Metrics and ServiceEnv of EdgeModule, and
- * EventStore, KeyRing, Accounts and the service's own Database.
+ * Everything that a service needs from outside itself, by class: Bus, Readiness, Log, Metrics and
+ * ServiceEnv of EdgeModule, and EventStore, KeyRing, Accounts and the service's own Database.
  */
 @Module({})
 export class RuntimeModule {

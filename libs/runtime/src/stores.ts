@@ -8,6 +8,9 @@ import type { RuntimeEnv } from './config.js';
 import { Database } from './database.js';
 import type { Log } from './log.js';
 import type { Readiness } from './readiness.js';
+import { settled } from './settled.js';
+
+const FOLLOWER_MS = 500;
 
 interface Edge {
   log: Log;
@@ -16,8 +19,8 @@ interface Edge {
 }
 
 /**
- * Opens what a service keeps its data in and closes it after everything else. None of it has to be up when the service starts: the
- * readiness checks say what is awaited.
+ * Opens what a service keeps its data in and closes it after everything else. None of it has to be up when
+ * the service starts: the readiness checks say what is awaited.
  */
 @Injectable()
 export class Stores implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -57,8 +60,11 @@ export class Stores implements OnApplicationBootstrap, OnApplicationShutdown {
       );
   }
 
+  /**
+   * The accounts are only in memory: nothing is lost when their follower is left in the middle of a pause.
+   */
   async onApplicationShutdown(): Promise<void> {
-    await this.accounts.stop();
+    await settled(this.accounts.stop(), AbortSignal.timeout(FOLLOWER_MS));
   }
 
   private async isEventStoreUp(): Promise<boolean> {

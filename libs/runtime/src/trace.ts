@@ -5,8 +5,9 @@ const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 const SAMPLED = '01';
 
 /**
- * The W3C `traceparent` (https://www.w3.org/TR/trace-context/) of the next step of the work that an envelope belongs to: the same
- * trace, a new span. Without a usable one, the trace takes its id from the correlation id, so that both find the same lines.
+ * The W3C `traceparent` (https://www.w3.org/TR/trace-context/) of the next step of the work that an
+ * envelope belongs to: the same trace, a new span. Without a usable one, the trace takes its id from the
+ * correlation id, so that both find the same lines.
  */
 export function nextSpan(envelope: Pick<Envelope, 'correlation' | 'traceparent'>): string {
   const span = randomBytes(8).toString('hex');

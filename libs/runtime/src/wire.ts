@@ -1,9 +1,13 @@
 import { Refusal, isErrorCode, isRetryable, type RefusalData } from '@muster/contracts/errors';
 import { z } from 'zod';
 
-/** The largest request, envelope included, in bytes. Larger things are asked for page by page or go by HTTP. */
+/**
+ * The largest request, envelope included, in bytes. Larger things are asked for page by page or go by HTTP.
+ */
 export const REQUEST_MAX_BYTES = 512 * 1024;
-/** The largest answer, in bytes: what a NATS server takes by default (1 MiB), less room for the wrapping. */
+/**
+ * The largest answer, in bytes: what a NATS server takes by default (1 MiB), less room for the wrapping.
+ */
 export const ANSWER_MAX_BYTES = 1024 * 1024 - 1024;
 
 const PLACES_MAX = 100;
