@@ -119,7 +119,7 @@ export function runningStack(settings: Settings): Lock | undefined {
   const lock = readJson<Lock>(path(settings, 'up.lock'));
   if (!lock || lock.pid === process.pid) return undefined;
   const command = commandOf(lock.pid);
-  return command === undefined || !/node|^$/.test(command) ? undefined : lock;
+  return command === undefined || !/deploy\/local\/dist\/main\.js|^$/.test(command) ? undefined : lock;
 }
 
 /** Takes the state folder for this process, or answers who has it. */

@@ -80,8 +80,12 @@ async function run(settings: Settings, say: Say): Promise<number> {
   const secrets = loadSecrets(settings);
   const logs = join(settings.state, 'logs');
   const stack = new Stack(plan(settings, secrets), { logs, inherited: settings.inherited, say });
+  let isAsked = false;
   const asked = untilAskedToEnd(stack, say);
-  const ended = asked.then(() => stack.stop());
+  const ended = asked.then(() => {
+    isAsked = true;
+    return stack.stop();
+  });
   try {
     say(`Starting Muster on ports from ${settings.ports.gateway}; state in ${settings.state}`);
     await stack.start();
@@ -91,11 +95,13 @@ async function run(settings: Settings, say: Say): Promise<number> {
     const shown = await Promise.race([demo(settings, known, say), asked.then(() => undefined)]);
     if (shown) printAddresses(settings, shown, say);
     await ended;
-    say('Stopped');
-    return 0;
+  } catch (failure) {
+    if (!isAsked) throw failure;
   } finally {
     await stack.stop();
   }
+  say('Stopped');
+  return 0;
 }
 
 /** `muster up`: answers the exit code when the stack has ended. */
