@@ -37,11 +37,13 @@ class WorkController {
   }
 }
 Controller()(WorkController);
-Handles(work)(WorkController.prototype, 'work', Object.getOwnPropertyDescriptor(WorkController.prototype, 'work'));
+const method = Object.getOwnPropertyDescriptor(WorkController.prototype, 'work');
+Handles(work)(WorkController.prototype, 'work', method);
 class Root {}
 Module({})(Root);
 const env = readConfig(RuntimeEnv);
-const module = { module: Root, imports: [EdgeModule.forService('contacts', env)], controllers: [WorkController] };
+const imports = [EdgeModule.forService('contacts', env)];
+const module = { module: Root, imports, controllers: [WorkController] };
 const { app } = await bootstrap({ service: 'contacts', module, env });
 const envelope = systemEnvelope(uuid7(), { source: { kind: 'system' } });
 if (process.env.LOG_LEVEL === 'debug') Promise.reject(new Error('dup key { name: "Ada" }'));
