@@ -1,12 +1,23 @@
 import { fieldsOf, isDocument, setOwn, type Document } from './bson-types.js';
 import { arithmeticOperators } from './aggregate-operators-arithmetic.js';
+import { arrayOperators } from './aggregate-operators-arrays.js';
+import { dateOperators } from './aggregate-operators-dates.js';
 import { logicOperators } from './aggregate-operators-logic.js';
+import { textOperators } from './aggregate-operators-text.js';
+import { typeOperators } from './aggregate-operators-types.js';
 import type { Evaluate, Operator, Scope, Variables } from './aggregate-values.js';
 import { badValue, serverError, unknownExpression } from './errors.js';
 
 export type { Evaluate, Variables } from './aggregate-values.js';
 
-const OPERATORS: ReadonlyMap<string, Operator> = new Map([...logicOperators, ...arithmeticOperators]);
+const OPERATORS: ReadonlyMap<string, Operator> = new Map([
+  ...logicOperators,
+  ...arithmeticOperators,
+  ...textOperators,
+  ...arrayOperators,
+  ...typeOperators,
+  ...dateOperators,
+]);
 
 /**
  * Compiles an aggregation expression. The result is `undefined` for a missing value, which is not null: it
