@@ -118,7 +118,7 @@ class HostedService implements Running {
     await this.orStopped(this.app.get(Bus).connect());
     if (!(await this.readiness.untilReady())) throw new Error('stopped before it was ready');
     await this.orStopped(this.app.startAllMicroservices());
-    this.readiness.opened();
+    this.readiness.opened(() => this.server.connected);
     this.log.info('ready', { httpPort: this.httpPort });
   }
 

@@ -28,6 +28,7 @@ export class NatsServer extends ServerNats {
   private readonly subscribed: Subscription[] = [];
   private connection: NatsConnection | undefined;
   private running = 0;
+  private up = false;
 
   constructor(private readonly own: ServerOptions) {
     super({
@@ -35,6 +36,12 @@ export class NatsServer extends ServerNats {
       queue: own.service,
       serializer: preparedSerializer,
     });
+    this.status.subscribe((status) => (this.up = status === 'connected'));
+  }
+
+  /** Whether the connection is up now. */
+  get connected(): boolean {
+    return this.up;
   }
 
   /** How many requests are being handled. */

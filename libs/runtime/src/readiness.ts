@@ -12,7 +12,7 @@ export type ReadinessCheck = () => boolean | Promise<boolean>;
 export class Readiness {
   private readonly checks = new Map<string, ReadinessCheck>();
   private readonly leaving = new AbortController();
-  private open = false;
+  private isServing: () => boolean = () => false;
 
   /**
    * A check that throws or takes longer than two seconds counts as not ready. A second one under a name
@@ -32,15 +32,15 @@ export class Readiness {
     this.leaving.abort();
   }
 
-  /** The queue group has been joined: called once by the bootstrap. */
-  opened(): void {
-    this.open = true;
+  /** The queue group has been joined: called once by the bootstrap, with what tells whether that still holds. */
+  opened(isServing: () => boolean): void {
+    this.isServing = isServing;
   }
 
   /** The names of what is not ready, empty when this replica may be used. */
   async missing(): Promise<string[]> {
     const names = await this.failing();
-    if (!this.open) names.push('requests');
+    if (!this.isServing()) names.push('requests');
     if (this.leaving.signal.aborted) names.push('draining');
     return names;
   }
