@@ -44,13 +44,13 @@ export class Stack {
   /** Starts stage after stage. When one process fails, everything is stopped and its failure is thrown. */
   async start(): Promise<void> {
     for (const stage of this.stages) {
-      const outcomes = await Promise.allSettled(stage.map((child) => child.start()));
-      const failures = outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []));
-      if (this.stopping) throw new Error('stopped while starting');
-      if (failures.length > 0) {
+      try {
+        await Promise.all(stage.map((child) => child.start()));
+      } catch (failure) {
         await this.stop();
-        throw new Error(failures.map((failure) => (failure as Error).message).join('\n'));
+        throw failure;
       }
+      if (this.stopping) throw new Error('stopped while starting');
     }
     for (const child of this.children) child.keepRunning();
   }

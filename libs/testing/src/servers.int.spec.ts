@@ -112,34 +112,28 @@ describe('a NATS server', () => {
   });
 });
 
-describe.skipIf(!existsSync(join(repository, 'libs/embedded-eventstore/dist/main.js')))(
-  'the embedded event store',
-  () => {
-    it('starts, is killed, and starts again on the same port', async () => {
-      const store = await opened(startEventStore());
-      expect(store.url).toBe(`esdb://127.0.0.1:${store.port}?tls=false`);
-      const { port } = store;
-      await store.kill();
-      await store.restart();
-      expect(store.port).toBe(port);
-      expect(store.output()).toContain(`"port":${port}`);
-    });
-  },
-);
+describe('the embedded event store', () => {
+  it('starts, is killed, and starts again on the same port', async () => {
+    const store = await opened(startEventStore());
+    expect(store.url).toBe(`esdb://127.0.0.1:${store.port}?tls=false`);
+    const { port } = store;
+    await store.kill();
+    await store.restart();
+    expect(store.port).toBe(port);
+    expect(store.output()).toContain(`"port":${port}`);
+  });
+});
 
-describe.skipIf(!existsSync(join(repository, 'libs/embedded-mongo/dist/main.js')))(
-  'the embedded mongo server',
-  () => {
-    it('starts, is killed, and starts again on the same port', async () => {
-      const mongo = await opened(startMongo());
-      expect(mongo.url).toBe(`mongodb://127.0.0.1:${mongo.port}`);
-      const { port } = mongo;
-      await mongo.kill();
-      await mongo.restart();
-      expect(mongo.output()).toContain(`"port":${port}`);
-    });
-  },
-);
+describe('the embedded mongo server', () => {
+  it('starts, is killed, and starts again on the same port', async () => {
+    const mongo = await opened(startMongo());
+    expect(mongo.url).toBe(`mongodb://127.0.0.1:${mongo.port}`);
+    const { port } = mongo;
+    await mongo.kill();
+    await mongo.restart();
+    expect(mongo.output()).toContain(`"port":${port}`);
+  });
+});
 
 describe('several servers', () => {
   it('start and stop together', async () => {
