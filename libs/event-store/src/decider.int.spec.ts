@@ -19,7 +19,6 @@ interface Names {
   renames: number;
 }
 
-const key = 'ab'.repeat(32);
 const evolve = (state: Names, event: ContactEvent): Names => {
   if (event.type === 'ContactRegistered') return { ...state, first: event.data.firstName ?? null };
   if (event.type === 'ContactRenamed')

@@ -49,7 +49,7 @@ export interface BulkItem<S, E extends NewEvent> extends ExecuteOptions {
   decide: (state: S) => E[];
 }
 
-const TRIES = 10;
+const TRIES = 16;
 const APPENDS_AT_ONCE = 256;
 
 /**
@@ -57,6 +57,9 @@ const APPENDS_AT_ONCE = 256;
  * before it answers. A command that was done before is found by its id and answered from the record.
  */
 export class Decider<S, E extends NewEvent> {
+  /** The last command under way on each stream: commands of one process take turns instead of conflicting. */
+  private readonly turns = new Map<string, Promise<unknown>>();
+
   constructor(private readonly options: DeciderOptions<S, E>) {}
 
   get heads(): Heads<S> {
@@ -99,13 +102,33 @@ export class Decider<S, E extends NewEvent> {
   }
 
   /**
-   * @throws Refusal whatever the decision refuses; `contact:busy`-like conflicts end as `service:busy` after ten tries.
+   * @throws Refusal whatever the decision refuses; `contact:busy`-like conflicts end as `service:busy` after sixteen tries.
    */
   async execute(
     envelope: Envelope,
     id: string,
     decide: (state: S) => E[],
     options: ExecuteOptions = {},
+  ): Promise<Decided<S, E>> {
+    const stream = this.streamOf(envelope.account, id);
+    const before = this.turns.get(stream) ?? Promise.resolve();
+    const turn = before.then(
+      () => this.decideAndAppend(envelope, id, decide, options),
+      () => this.decideAndAppend(envelope, id, decide, options),
+    );
+    this.turns.set(stream, turn);
+    try {
+      return await turn;
+    } finally {
+      if (this.turns.get(stream) === turn) this.turns.delete(stream);
+    }
+  }
+
+  private async decideAndAppend(
+    envelope: Envelope,
+    id: string,
+    decide: (state: S) => E[],
+    options: ExecuteOptions,
   ): Promise<Decided<S, E>> {
     let head = await this.load(envelope.account, id);
     let fresh = false;
@@ -131,7 +154,7 @@ export class Decider<S, E extends NewEvent> {
         return applied(next, events);
       } catch (error) {
         if (!(error instanceof WrongRevision)) throw error;
-        await pause(attempt * 10 * Math.random());
+        await pause(Math.min(5 * 2 ** attempt, 200) * Math.random());
         head = await this.reload(head);
         fresh = true;
         await options.onConflict?.();

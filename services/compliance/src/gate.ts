@@ -115,7 +115,7 @@ function keysOf(detail: string, peppers: readonly Buffer[], defaultCountry: stri
     const email = parseEmail(text);
     return email.ok ? detailKeys(peppers, 'email', email.email) : [];
   }
-  const strict = parsePhone(text, defaultCountry);
+  const strict = parsePhone(text, defaultCountry, { shortNational: true });
   const phone = strict.ok || !text.startsWith('+') ? strict : parseProviderPhone(text);
   return phone.ok ? detailKeys(peppers, 'phone', phone.phone) : [];
 }

@@ -94,7 +94,7 @@ export class Ledger {
       if (!email.ok) throw new Refusal('consent:detail_invalid', { path: 'detail', reason: email.reason });
       return { kind: 'email', value: email.email, keys: detailKeys(peppers, 'email', email.email) };
     }
-    const strict = parsePhone(text, defaultCountry);
+    const strict = parsePhone(text, defaultCountry, { shortNational: true });
     const phone = strict.ok || !text.startsWith('+') ? strict : parseProviderPhone(text);
     if (!phone.ok) throw new Refusal('consent:detail_invalid', { path: 'detail', reason: phone.reason });
     return { kind: 'phone', value: phone.phone, keys: detailKeys(peppers, 'phone', phone.phone) };

@@ -53,7 +53,7 @@ export class ContactQueries {
       return { contactId: heads[0]?.id ?? null };
     }
     const { defaultCountry } = await this.accounts.get(account);
-    const strict = parsePhone(input.value, defaultCountry);
+    const strict = parsePhone(input.value, defaultCountry, { shortNational: true });
     const phone = strict.ok || !input.value.startsWith('+') ? strict : parseProviderPhone(input.value);
     if (!phone.ok) return { contactId: null };
     const keys = detailKeys(peppers, 'phone', phone.phone);

@@ -47,7 +47,9 @@ function readPhone(
 ): { detail: GivenDetail; keys: string[] } | null | undefined {
   if (given === undefined) return undefined;
   if (given === null || isEmpty(given)) return null;
-  const parsed = lenientPhone ? parseProviderPhone(given) : parsePhone(given, country);
+  const parsed = lenientPhone
+    ? parseProviderPhone(given)
+    : parsePhone(given, country, { shortNational: true });
   if (!parsed.ok) throw new Refusal('phone:invalid', { path: 'phone', reason: parsed.reason });
   const keys = detailKeys(peppers, 'phone', parsed.phone);
   return { detail: { kind: 'phone', key: keys[0] as string, value: parsed.phone }, keys };
