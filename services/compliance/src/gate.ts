@@ -5,7 +5,7 @@ import { EventStore } from '@muster/event-store/event-store';
 import { detailKeys, isDetailKey } from '@muster/phone/detail';
 import { parseEmail } from '@muster/phone/email';
 import { parsePhone, parseProviderPhone } from '@muster/phone/phone';
-import { standingOf } from './domain/consent.js';
+import { lastSaidAt, standingOf } from './domain/consent.js';
 import { Holdings } from './holdings.projection.js';
 import { Ledger } from './ledger.js';
 
@@ -70,7 +70,7 @@ export class Gate {
     const changes = heads.slice(0, limit).map((head) => ({
       key: head.id,
       standing: standingOf(head.state),
-      since: latestSaid(head.state),
+      since: lastSaidAt(head.state),
       position: head.position,
     }));
     return {
@@ -118,11 +118,4 @@ function keysOf(detail: string, peppers: readonly Buffer[], defaultCountry: stri
   const strict = parsePhone(text, defaultCountry, { shortNational: true });
   const phone = strict.ok || !text.startsWith('+') ? strict : parseProviderPhone(text);
   return phone.ok ? detailKeys(peppers, 'phone', phone.phone) : [];
-}
-
-function latestSaid(state: { [name: string]: unknown } | object): string {
-  const times = Object.values(state)
-    .map((said) => (said as { at?: string } | null)?.at)
-    .filter((at) => at !== undefined);
-  return times.sort().at(-1) ?? new Date(0).toISOString();
 }

@@ -97,6 +97,11 @@ export function standingOf(state: ConsentState): Standing {
   return newestGrant(state) ? 'granted' : 'none';
 }
 
+/** The time of what decides the standing; the epoch where nothing was said. */
+export function lastSaidAt(state: ConsentState): string {
+  return (revocationInForce(state) ?? newestGrant(state))?.at ?? new Date(0).toISOString();
+}
+
 export interface Statement {
   detailKey: string;
   kind: DetailKind;
