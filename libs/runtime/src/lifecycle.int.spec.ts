@@ -1,4 +1,5 @@
 import { eventually } from '@muster/testing/eventually';
+import { startFaultProxy } from '@muster/testing/proxy';
 import { startNats, type Server } from '@muster/testing/servers';
 import { Controller } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -112,6 +113,24 @@ describe('stopping', () => {
     expect(outcomes).toHaveLength(300);
     expect(new Set(outcomes)).toEqual(new Set(['ok']));
     expect(controller(leaving).started).toBeGreaterThan(0);
+  });
+
+  it('still handles what was on its way when it left the queue group', async () => {
+    const proxy = await startFaultProxy({ port: nats.port });
+    try {
+      const far = hosts.environment({ NATS_URL: `nats://127.0.0.1:${proxy.port}` });
+      const leaving = await hosts.host({ module: small(far) }, far);
+      const bus = await hosts.caller();
+      proxy.delay(150);
+      const asking = Promise.all(
+        Array.from({ length: 20 }, () => codeOf(bus.ask(work, envelope(), { ms: 1 }))),
+      );
+      await eventually(() => proxy.fired.delayed > 0);
+      await leaving.close();
+      expect(new Set(await asking)).toEqual(new Set(['ok']));
+    } finally {
+      await proxy.stop();
+    }
   });
 
   it('gives up on a handler that takes longer than the drain', async () => {
