@@ -1,4 +1,4 @@
-import { getConsentMany } from '@muster/contracts/consent';
+import { getConsent, type ConsentView } from '@muster/contracts/consent';
 import {
   ConsentInput,
   Contact,
@@ -15,7 +15,7 @@ import { DetailStatus } from '@muster/contracts/detail';
 import { Position, type Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
 import { addMembers, findMembers, getGroup, getMemberships, GroupId, SORTS } from '@muster/contracts/group';
-import { Id } from '@muster/contracts/ids';
+import { Id, type DetailKey } from '@muster/contracts/ids';
 import { followUp } from '@muster/runtime/envelopes';
 import { z } from 'zod';
 import { mergeContact, type Membership } from './contact.view.js';
@@ -58,13 +58,20 @@ interface Extra {
 
 /** The whole contact: the record from its stream, what may be texted from the ledger, groups and dates. */
 async function assemble(call: Call, record: ContactRecord, extra: Extra = {}): Promise<Contact> {
-  const keys = [...record.phones, ...record.emails].map((detail) => detail.key);
   const [membership, consents] = await Promise.all([
     membershipOf(call, record.id, extra.seen),
-    keys.length === 0 ? { items: [] } : call.ask(getConsentMany, { keys }),
+    Promise.all([...record.phones, ...record.emails].map((detail) => consentOf(call, detail))),
   ]);
   const { basisAt = null, joined = [] } = extra;
-  return mergeContact({ record, membership, consents: consents.items, basisAt, joined });
+  return mergeContact({ record, membership, consents: new Map(consents), basisAt, joined });
+}
+
+/** Asked by value, so that what was said under another form of the number counts too. */
+async function consentOf(
+  call: Call,
+  { key, value }: { key: DetailKey; value: string },
+): Promise<[DetailKey, ConsentView]> {
+  return [key, (await call.ask(getConsent, { detail: value })).consent];
 }
 
 async function membershipOf(call: Call, id: Id, seen?: number): Promise<Membership | undefined> {

@@ -27,7 +27,12 @@ const consent = (detailKey: string, view: Partial<ConsentView>): ConsentView => 
   ...{ since: null, origin: null, initiative: null },
   ...view,
 });
-const unknown = [consent(PHONE, {}), consent(EMAIL, {})];
+const of = (phone: Partial<ConsentView>, email: Partial<ConsentView>): Map<string, ConsentView> =>
+  new Map([
+    [PHONE, consent(PHONE, phone)],
+    [EMAIL, consent(EMAIL, email)],
+  ]);
+const unknown = of({}, {});
 const revoked: Partial<ConsentView> = { status: 'revoked', reason: 'opted_out', since: LATER };
 const membership = (part: Partial<Membership>): Membership => ({
   ...{ contactId: idNumber(1), groups: [idNumber(7)], status: 'active', optedInAt: AT, optedOutAt: null },
@@ -55,29 +60,41 @@ describe('a contact put together from its owners', () => {
   });
 
   it('lets a revocation win over a groups service that has not seen it', () => {
-    const contact = merge({ consents: [consent(PHONE, revoked), consent(EMAIL, revoked)] });
+    const contact = merge({ consents: of(revoked, revoked) });
     expect(contact).toMatchObject({ status: 'opted_out', optedOutAt: LATER });
     expect(contact.phones[0]?.status).toBe('opted_out');
   });
 
   it('is as good as the best of its details', () => {
     const contact = merge({
-      consents: [consent(PHONE, revoked), consent(EMAIL, { sendable: true, reason: null })],
+      consents: of(revoked, { sendable: true, reason: null }),
     });
     expect(contact.status).toBe('active');
     expect(contact.emails[0]?.status).toBe('active');
     expect(contact.phones[0]?.status).toBe('opted_out');
   });
 
+  it('calls a granted detail active that this contact holds though compliance has not seen it', () => {
+    const contact = merge({ membership: undefined, consents: of({ status: 'granted' }, {}) });
+    expect(contact.phones[0]?.status).toBe('active');
+    expect(contact.emails[0]?.status).toBe('no_consent');
+  });
+
+  it('ranks an unreachable detail before one without consent, as lists do', () => {
+    expect(merge({ membership: undefined, consents: of({ reason: 'unreachable' }, {}) }).status).toBe(
+      'unreachable',
+    );
+  });
+
   it('shows a block before a revocation', () => {
-    const contact = merge({ consents: [consent(PHONE, { ...revoked, blocked: true }), consent(EMAIL, {})] });
+    const contact = merge({ consents: of({ ...revoked, blocked: true }, {}) });
     expect(contact.phones[0]?.status).toBe('blocked');
   });
 
   it('never calls a detail active that is held back for another reason than a missing basis', () => {
     const held = { reason: 'held_for_review' };
     const contact = merge({
-      consents: [consent(PHONE, held), consent(EMAIL, { reason: 'provider_suppressed' })],
+      consents: of(held, { reason: 'provider_suppressed' }),
     });
     expect(contact.status).toBe('no_consent');
   });
@@ -95,7 +112,7 @@ describe('a contact put together from its owners', () => {
     const contact = merge({
       membership: undefined,
       basisAt: AT,
-      consents: [consent(PHONE, revoked), ...unknown.slice(1)],
+      consents: of(revoked, {}),
     });
     expect(contact.phones[0]?.status).toBe('opted_out');
   });
@@ -110,6 +127,6 @@ describe('a contact put together from its owners', () => {
 
   it('has a status without any detail', () => {
     const bare = { ...record, phones: [], emails: [], phone: null, email: null };
-    expect(merge({ record: bare, membership: undefined, consents: [] }).status).toBe('no_consent');
+    expect(merge({ record: bare, membership: undefined, consents: new Map() }).status).toBe('no_consent');
   });
 });

@@ -3,7 +3,7 @@ import type { Contact, ContactRecord } from '@muster/contracts/contact';
 import type { DetailStatus } from '@muster/contracts/detail';
 import type { Instant } from '@muster/contracts/envelope';
 import type { getMemberships } from '@muster/contracts/group';
-import type { Id } from '@muster/contracts/ids';
+import type { DetailKey, Id } from '@muster/contracts/ids';
 import type { z } from 'zod';
 
 export type Membership = z.infer<(typeof getMemberships)['output']>['items'][number];
@@ -13,7 +13,8 @@ export interface Parts {
   record: ContactRecord;
   /** Undefined where the groups service has not seen the contact yet. */
   membership: Membership | undefined;
-  consents: readonly ConsentView[];
+  /** What the ledger says of each detail, by the key that the contact has it under. */
+  consents: ReadonlyMap<DetailKey, ConsentView>;
   /**
    * The moment of a write that was a basis for the details it added: they may be texted though nobody but the contacts
    * service has seen them yet. Null for reads, and where the policy asks for evidence and none was given.
@@ -23,20 +24,18 @@ export interface Parts {
   joined: readonly Id[];
 }
 
-/** From the best to the worst; the status of a contact is the best of its details. */
-const BEST_FIRST: readonly DetailStatus[] = ['active', 'no_consent', 'unreachable', 'opted_out', 'blocked'];
+/** From the best to the worst; the status of a contact is the best of its details, here as in lists. */
+const BEST_FIRST: readonly DetailStatus[] = ['active', 'unreachable', 'no_consent', 'opted_out', 'blocked'];
 
 /** The contact as the API shows it. What the ledger forbids always wins, however far the others are. */
 export function mergeContact(parts: Parts): Contact {
-  const { record, membership, joined } = parts;
-  const consents = new Map(parts.consents.map((consent) => [consent.detailKey, consent]));
+  const { record, membership, consents, joined } = parts;
   const statusOf = (key: string): DetailStatus =>
     detailStatus(consents.get(key), membership?.statuses[key], parts);
   const phones = record.phones.map((phone) => ({ ...phone, status: statusOf(phone.key) }));
   const emails = record.emails.map((email) => ({ ...email, status: statusOf(email.key) }));
   const statuses = [...phones, ...emails].map((detail) => detail.status);
   const status = BEST_FIRST.find((each) => statuses.includes(each)) ?? 'no_consent';
-  const keys = [...phones, ...emails].map((detail) => detail.key);
   return {
     ...record,
     phones,
@@ -44,16 +43,14 @@ export function mergeContact(parts: Parts): Contact {
     status,
     groups: [...new Set([...(membership?.groups ?? []), ...joined])],
     optedInAt: membership?.optedInAt ?? (status === 'active' ? parts.basisAt : null),
-    optedOutAt: optedOutAt(
-      keys.flatMap((key) => consents.get(key) ?? []),
-      membership,
-    ),
+    optedOutAt: optedOutAt([...consents.values()], membership),
   };
 }
 
 /**
- * A consent view of `no_consent` only says that compliance knows of no basis yet: it may lag behind a contact that was
- * just created, so the groups service, which follows the same facts, or the write itself may know better.
+ * A consent view of `no_consent` only says that compliance knows of no holder or no basis yet: it may lag behind a
+ * contact that was just created, so the groups service, which follows the same facts, or the write itself may know
+ * better. That this contact holds the detail is certain.
  */
 function detailStatus(
   consent: ConsentView | undefined,
@@ -63,20 +60,17 @@ function detailStatus(
   if (consent?.blocked) return 'blocked';
   if (consent?.status === 'revoked') return 'opted_out';
   if (consent?.reason === 'unreachable') return 'unreachable';
-  if (consent?.sendable) return 'active';
+  if (consent?.sendable || (consent?.status === 'granted' && consent.reason === 'no_consent'))
+    return 'active';
   if (consent && consent.reason !== 'no_consent') return 'no_consent';
   if (seen === 'active') return 'active';
   return seen === undefined && basisAt !== null ? 'active' : 'no_consent';
 }
 
-/** The latest revocation in force: from the ledger where it has one, else as the groups service saw it. */
+/** The latest revocation: from the ledger where one is in force, else the last one that the groups service saw. */
 function optedOutAt(consents: readonly ConsentView[], membership: Membership | undefined): Instant | null {
-  const revoked = consents.filter((consent) => consent.status === 'revoked' && consent.since !== null);
-  if (revoked.length === 0) return consents.length === 0 ? (membership?.optedOutAt ?? null) : null;
-  return (
-    revoked
-      .map((consent) => consent.since as Instant)
-      .sort()
-      .at(-1) ?? null
+  const inForce = consents.flatMap(({ status, since }) =>
+    status === 'revoked' && since !== null ? [since] : [],
   );
+  return inForce.sort().at(-1) ?? membership?.optedOutAt ?? null;
 }

@@ -6,8 +6,11 @@ import type { Fact } from '@muster/event-store/facts';
 import type { Follower } from '@muster/event-store/follow';
 import { Log } from '@muster/runtime/log';
 import { Readiness } from '@muster/runtime/readiness';
+import { settled } from '@muster/runtime/settled';
 
 const CHECK_MS = 2_000;
+/** The directory is only in memory: nothing is lost when its follower is left in the middle of a pause. */
+const STOP_MS = 500;
 
 /**
  * Which account an endpoint belongs to, in memory: a carrier's address names only the endpoint. Follows the `endpoint-`
@@ -32,7 +35,7 @@ export class EndpointDirectory implements OnModuleInit, OnModuleDestroy {
   }
 
   async onModuleDestroy(): Promise<void> {
-    await this.follower?.stop();
+    if (this.follower) await settled(this.follower.stop(), AbortSignal.timeout(STOP_MS));
   }
 
   /**
@@ -63,15 +66,10 @@ export class EndpointDirectory implements OnModuleInit, OnModuleDestroy {
   private async readRest(): Promise<boolean> {
     const position = this.follower?.position ?? -1;
     const look = this.follow('endpoints.look', position < 0 ? null : position);
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => resolve(false), CHECK_MS);
-    });
     try {
-      return await Promise.race([look.caughtUp().then(() => true), late]);
+      return await settled(look.caughtUp(), AbortSignal.timeout(CHECK_MS));
     } finally {
-      clearTimeout(timer);
-      await look.stop();
+      await settled(look.stop(), AbortSignal.timeout(STOP_MS));
     }
   }
 
