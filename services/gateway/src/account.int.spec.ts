@@ -163,7 +163,8 @@ describe('API keys', () => {
     expect((await call('GET', '/v1/account', { key: viewer.apiKey })).status).toBe(401);
     const own = apiKey.slice(3, 39);
     expect((await call('DELETE', `/v1/api-keys/${own}`, { key: apiKey })).body).toMatchObject({
-      ...{ code: 'request:forbidden', reason: 'last_owner' },
+      code: 'request:forbidden',
+      reason: 'last_owner',
     });
   });
 

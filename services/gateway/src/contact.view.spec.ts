@@ -10,7 +10,11 @@ const AT = '2026-01-15T12:00:00.000Z';
 const LATER = '2026-01-16T12:00:00.000Z';
 
 const record: ContactRecord = {
-  ...{ id: idNumber(1), revision: 3, firstName: 'Ann', lastName: null, externalId: null },
+  id: idNumber(1),
+  revision: 3,
+  firstName: 'Ann',
+  lastName: null,
+  externalId: null,
   ...{
     phone: '+15555550100',
     email: 'ann@example.com',
@@ -23,8 +27,15 @@ const record: ContactRecord = {
   emails: [{ value: 'ann@example.com', key: EMAIL, primary: true }],
 };
 const consent = (detailKey: string, view: Partial<ConsentView>): ConsentView => ({
-  ...{ detail: null, detailKey, status: 'none', blocked: false, sendable: false, reason: 'no_consent' },
-  ...{ since: null, origin: null, initiative: null },
+  detail: null,
+  detailKey,
+  status: 'none',
+  blocked: false,
+  sendable: false,
+  reason: 'no_consent',
+  since: null,
+  origin: null,
+  initiative: null,
   ...view,
 });
 const of = (phone: Partial<ConsentView>, email: Partial<ConsentView>): Map<string, ConsentView> =>
@@ -35,7 +46,11 @@ const of = (phone: Partial<ConsentView>, email: Partial<ConsentView>): Map<strin
 const unknown = of({}, {});
 const revoked: Partial<ConsentView> = { status: 'revoked', reason: 'opted_out', since: LATER };
 const membership = (part: Partial<Membership>): Membership => ({
-  ...{ contactId: idNumber(1), groups: [idNumber(7)], status: 'active', optedInAt: AT, optedOutAt: null },
+  contactId: idNumber(1),
+  groups: [idNumber(7)],
+  status: 'active',
+  optedInAt: AT,
+  optedOutAt: null,
   statuses: { [PHONE]: 'active', [EMAIL]: 'active' },
   ...part,
 });

@@ -28,8 +28,12 @@ describe('problem documents', () => {
   it('keeps its own members from the facts of a refusal', () => {
     const data = { path: 'phone', status: 200, code: 'x', type: 'y', title: 'z', users: ['k'] };
     expect(problemOf(new Refusal('group:in_use', data), ID).problem).toMatchObject({
-      ...{ type: '/docs#group:in_use', status: 409, code: 'group:in_use' },
-      ...{ title: 'The group is used elsewhere', path: 'phone', users: ['k'] },
+      type: '/docs#group:in_use',
+      status: 409,
+      code: 'group:in_use',
+      title: 'The group is used elsewhere',
+      path: 'phone',
+      users: ['k'],
     });
   });
 
