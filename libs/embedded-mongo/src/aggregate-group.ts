@@ -8,8 +8,8 @@ import { serverError, unknownExpression } from './errors.js';
 type Group = { readonly id: unknown; readonly states: { add(value: unknown): void; result(): unknown }[] };
 
 /**
- * `$group`: one document per distinct `_id` value, in order of first appearance. Values are distinct as in queries:
- * 1 and NumberLong(1) are one group, and a missing `_id` value joins null.
+ * `$group`: one document per distinct `_id` value, in order of first appearance. Values are distinct as in
+ * queries: 1 and NumberLong(1) are one group, and a missing `_id` value joins null.
  */
 export function groupStage(
   argument: unknown,

@@ -25,8 +25,8 @@ type LookupSpec = {
 const MAX_FILTER_VALUES = 10_000;
 
 /**
- * `$lookup`, by equality of fields, by a pipeline, or both. All keys of the input are asked for at once, so an index
- * of the foreign collection can serve them.
+ * `$lookup`, by equality of fields, by a pipeline, or both. All keys of the input are asked for at once, so
+ * an index of the foreign collection can serve them.
  */
 export function lookupStage(argument: unknown, context: LookupContext, compileStages: CompileStages): Stage {
   const spec = readSpec(argument);
@@ -92,19 +92,20 @@ function equalityJoin(input: readonly Document[], spec: LookupSpec, context: Loo
   const wanted = [...values.values()];
   const selective = wanted.length <= MAX_FILTER_VALUES && !wanted.some(isRegex);
   const candidates = context.lookup(spec.from, selective ? { [foreign]: { $in: wanted } } : undefined);
-  const byKey = new Map<string, Document[]>();
-  for (const document of candidates) {
+  const byKey = new Map<string, number[]>();
+  const foreignDocuments = [...candidates];
+  for (const [position, document] of foreignDocuments.entries()) {
     for (const key of foreignKeys(document, foreign)) {
       if (!values.has(key)) continue;
       const bucket = byKey.get(key);
-      if (bucket) bucket.push(document);
-      else byKey.set(key, [document]);
+      if (bucket) bucket.push(position);
+      else byKey.set(key, [position]);
     }
   }
   return (document) => {
     const keys = new Set(localValues(document, local).map(keyOf));
-    const found = [...keys].flatMap((key) => byKey.get(key) ?? []);
-    return keys.size > 1 ? new Set(found) : found;
+    const positions = new Set([...keys].flatMap((key) => byKey.get(key) ?? []));
+    return [...positions].sort((a, b) => a - b).map((position) => foreignDocuments[position]!);
   };
 }
 

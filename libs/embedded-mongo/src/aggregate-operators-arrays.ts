@@ -216,7 +216,9 @@ const setIsSubset = positional(2, 2, (values, name) => {
   return [...a!.keys()].every((key) => b!.has(key));
 });
 
-/** `$sum`, `$avg`, `$min`, `$max` outside `$group`: over several arguments, or over the elements of one array. */
+/**
+ * `$sum`, `$avg`, `$min`, `$max` outside `$group`: over several arguments, or over the elements of one array.
+ */
 function overValues(start: () => Accumulation): Operator {
   return positional(0, Infinity, (values) => {
     const inputs = values.length === 1 && Array.isArray(values[0]) ? (values[0] as unknown[]) : values;

@@ -153,8 +153,10 @@ function formatDate(instant: number, format: string, zone: string): string {
     U: () => pad(sundayWeek(local), 2),
     V: () => pad(isoWeek(local).week, 2),
     G: () => pad(isoWeek(local).year, 4),
-    z: () =>
-      `${minutes < 0 ? '-' : '+'}${pad(Math.floor(Math.abs(minutes) / 60), 2)}${pad(Math.abs(minutes) % 60, 2)}`,
+    z: () => {
+      const size = Math.abs(minutes);
+      return `${minutes < 0 ? '-' : '+'}${pad(Math.floor(size / 60), 2)}${pad(size % 60, 2)}`;
+    },
     Z: () => String(minutes),
     '%': () => '%',
   };
@@ -292,7 +294,10 @@ function dateDiff(argument: Document, { compile }: OperatorContext): Evaluate {
   };
 }
 
-/** Date operators, in UTC or in a named or fixed time zone. `$dateFromString` and `$dateFromParts` are not offered. */
+/**
+ * Date operators, in UTC or in a named or fixed time zone. `$dateFromString` and `$dateFromParts` are not
+ * offered.
+ */
 export const dateOperators: ReadonlyMap<string, Operator> = new Map<string, Operator>([
   ...Object.keys(PARTS).map((name): [string, Operator] => [name, part]),
   ['$dateToString', named(['date'], ['format', 'timezone', 'onNull'], dateToString)],

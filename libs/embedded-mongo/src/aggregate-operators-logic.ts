@@ -74,11 +74,11 @@ function switchCases(argument: Document, { compile }: OperatorContext): Evaluate
       throw serverError(40064, "$switch requires each branch have a 'case' expression");
     if (!Object.hasOwn(branch, 'then'))
       throw serverError(40065, "$switch requires each branch have a 'then' expression.");
-    return { test: compile(branch['case']), then: compile(branch['then']) };
+    return { test: compile(branch['case']), result: compile(branch['then']) };
   });
   const fallback = Object.hasOwn(argument, 'default') ? compile(argument['default']) : undefined;
   return (scope) => {
-    const taken = cases.find(({ test }) => isTrue(test(scope)))?.then ?? fallback;
+    const taken = cases.find(({ test }) => isTrue(test(scope)))?.result ?? fallback;
     if (!taken) {
       throw serverError(
         40066,

@@ -75,7 +75,10 @@ const indexOfCodePoint = positional(2, 4, ([text, part, start = 0, end], name) =
   return -1;
 });
 
-/** Without `chars` white space is removed: the ASCII and Unicode spaces the manual lists, and the null character. */
+/**
+ * Without `chars` white space is removed: the ASCII and Unicode spaces the manual lists, and the null
+ * character.
+ */
 const WHITE_SPACE =
   '\0 \t\n\v\f\r\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a';
 
@@ -89,10 +92,9 @@ function trim(left: boolean, right: boolean): Operator {
       if (isNullish(text) || isNullish(cut)) return null;
       const points = [...requireText(text, name, 50699)];
       const set = new Set(requireText(cut, name, 50700));
-      let start = 0;
-      let end = points.length;
-      while (left && start < end && set.has(points[start]!)) start += 1;
-      while (right && end > start && set.has(points[end - 1]!)) end -= 1;
+      const start = left ? points.findIndex((point) => !set.has(point)) : 0;
+      if (start < 0) return '';
+      const end = right ? points.findLastIndex((point) => !set.has(point)) + 1 : points.length;
       return points.slice(start, end).join('');
     };
   });

@@ -150,7 +150,8 @@ function replacement(argument: unknown, context: StageContext): Stage {
     if (fields) return fields;
     throw serverError(
       40228,
-      `'newRoot' expression  must evaluate to an object, but resulting value was of type: ${typeNameOf(value)}`,
+      `'newRoot' expression  must evaluate to an object, but resulting value was of type: ` +
+        typeNameOf(value),
     );
   });
 }

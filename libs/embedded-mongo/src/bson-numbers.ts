@@ -113,8 +113,8 @@ export function compareNumbers(a: BsonNumber, b: BsonNumber): number {
 }
 
 /**
- * Bytes whose unsigned order is `compareNumbers`: the nearest double (8 bytes, sign folded), then 0x80 when that
- * double is exact, else below or above 0x80 with the signed remainder (exponent and digits).
+ * Bytes whose unsigned order is `compareNumbers`: the nearest double (8 bytes, sign folded), then 0x80 when
+ * that double is exact, else below or above 0x80 with the signed remainder (exponent and digits).
  */
 export function encodeNumber(value: BsonNumber): Buffer {
   const double = finiteDouble(value);
@@ -190,7 +190,8 @@ const asDecimalOperand = (value: BsonNumber): Exact =>
       );
 
 /**
- * `a + b` or `a * b` with MongoDB's type rules: decimal wins over double, double over integers; integers stay exact.
+ * `a + b` or `a * b` with MongoDB's type rules: decimal wins over double, double over integers; integers stay
+ * exact.
  * @returns undefined when a 64-bit integer overflows
  */
 export function arithmetic(kind: 'add' | 'multiply', a: BsonNumber, b: BsonNumber): BsonNumber | undefined {

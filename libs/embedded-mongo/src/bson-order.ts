@@ -2,7 +2,9 @@ import type { ObjectId, Timestamp } from 'bson';
 import { compareNumbers, encodeNumber, type BsonNumber } from './bson-numbers.js';
 import { bytesOf, fieldsOf, rankOf, tagOf, TypeRank, type Document } from './bson-types.js';
 
-/** Strings in code point order, which is the order of their UTF-8 bytes; UTF-16 order differs above U+D7FF. */
+/**
+ * Strings in code point order, which is the order of their UTF-8 bytes; UTF-16 order differs above U+D7FF.
+ */
 export function compareStrings(a: string, b: string): number {
   const length = Math.min(a.length, b.length);
   for (let i = 0; i < length; i += 1) {
@@ -117,7 +119,8 @@ const compareCode = (a: CodeLike, b: CodeLike): number =>
 export const sameValue = (a: unknown, b: unknown): boolean => a === b || compareValues(a, b) === 0;
 
 /**
- * Equality of stored bytes: same types, same key order. An update that leaves a document identical did not modify it.
+ * Equality of stored bytes: same types, same key order. An update that leaves a document identical did not
+ * modify it.
  */
 export function identicalValues(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;

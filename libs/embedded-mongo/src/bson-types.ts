@@ -42,14 +42,18 @@ const TAGGED: ReadonlyMap<string, TypeRank> = new Map([
   ['DBRef', TypeRank.object],
 ]);
 
-/** The `_bsontype` tag of a bson class instance; a stored field of that name on a plain document is not a tag. */
+/**
+ * The `_bsontype` tag of a bson class instance; a stored field of that name on a plain document is not a tag.
+ */
 export function tagOf(value: object): string | undefined {
   if (Object.getPrototypeOf(value) === Object.prototype) return undefined;
   const tag = (value as { _bsontype?: unknown })._bsontype;
   return typeof tag === 'string' ? tag : undefined;
 }
 
-/** The rank of any decoded BSON value. @throws TypeError for values that BSON cannot hold, such as functions */
+/**
+ * The rank of any decoded BSON value. @throws TypeError for values that BSON cannot hold, such as functions
+ */
 export function rankOf(value: unknown): TypeRank {
   switch (typeof value) {
     case 'number':

@@ -1,6 +1,7 @@
 /**
- * Errors with MongoDB's own numbers and names, so that drivers and Mongoose treat them exactly as they treat a
- * real server's. Source of numbers: the manual's error code table (mongodb.com/docs/manual/reference/error-codes).
+ * Errors with MongoDB's own numbers and names, so that drivers and Mongoose treat them exactly as they treat
+ * a real server's. Source of numbers: the manual's error code table (mongodb.com/docs/manual/reference/error-
+ * codes).
  */
 export const ERROR_NAMES = {
   1: 'InternalError',
@@ -59,7 +60,9 @@ export class CommandError extends Error {
   }
 }
 
-/** An error by number; numbers without a name of their own are called `Location<number>`, as on the server. */
+/**
+ * An error by number; numbers without a name of their own are called `Location<number>`, as on the server.
+ */
 export function serverError(code: number, message: string): CommandError {
   const name = (ERROR_NAMES as Record<number, string>)[code] ?? `Location${code}`;
   return new CommandError(code, name, message);
@@ -98,8 +101,8 @@ export const indexOptionsConflict = (message: string): CommandError => serverErr
 export const indexKeySpecsConflict = (message: string): CommandError => serverError(86, message);
 
 /**
- * 115: MongoDB has it, this server does not. Refusing is the rule: an approximate answer would pass tests here and
- * be wrong in production.
+ * 115: MongoDB has it, this server does not. Refusing is the rule: an approximate answer would pass tests
+ * here and be wrong in production.
  */
 export const notSupported = (what: string): CommandError =>
   serverError(115, `${what} is not supported by the embedded server`);
@@ -127,6 +130,7 @@ export function duplicateKey(
   keyValue: Readonly<Record<string, unknown>>,
   keyText: string,
 ): CommandError {
-  const message = `E11000 duplicate key error collection: ${namespace} index: ${indexName} dup key: ${keyText}`;
+  const where = `${namespace} index: ${indexName}`;
+  const message = `E11000 duplicate key error collection: ${where} dup key: ${keyText}`;
   return new CommandError(11000, 'DuplicateKey', message, { keyPattern, keyValue });
 }

@@ -1,6 +1,9 @@
 import type { ServerRegex } from './regex.js';
 
-/** A test of one value or of the values at a path. Negations (`$ne`, `$nin`, `$not`) are `not` nodes around these. */
+/**
+ * A test of one value or of the values at a path. Negations (`$ne`, `$nin`, `$not`) are `not` nodes around
+ * these.
+ */
 export type FieldTest =
   | { readonly op: '$eq' | '$gt' | '$gte' | '$lt' | '$lte'; readonly value: unknown }
   | { readonly op: '$in'; readonly values: readonly unknown[]; readonly regexes: readonly ServerRegex[] }
@@ -15,7 +18,9 @@ export type FieldTest =
 /** The four bit operators. */
 export type BitsOperator = '$bitsAllSet' | '$bitsAllClear' | '$bitsAnySet' | '$bitsAnyClear';
 
-/** A test at a dotted path; inside a value `$elemMatch` the path is empty and the test applies to the element. */
+/**
+ * A test at a dotted path; inside a value `$elemMatch` the path is empty and the test applies to the element.
+ */
 export type FieldFilter = { readonly kind: 'field'; readonly path: string } & FieldTest;
 
 /** A parsed filter. `{ kind: 'and', children: [] }` matches everything; `or` of nothing matches nothing. */

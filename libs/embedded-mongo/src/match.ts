@@ -125,7 +125,8 @@ function equalTest(expected: unknown): ValueTest {
 }
 
 /**
- * A comparison stays within the type of its operand, except for MinKey and MaxKey. NaN is in order only with itself.
+ * A comparison stays within the type of its operand, except for MinKey and MaxKey. NaN is in order only with
+ * itself.
  */
 function orderTest(expected: unknown, accept: (order: number) => boolean): ValueTest {
   const rank = rankOf(expected);

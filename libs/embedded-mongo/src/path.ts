@@ -26,13 +26,16 @@ export function valueAtPath(root: unknown, path: string): unknown {
   return value;
 }
 
-/** Takes each value a path reaches; true ends the walk. `expandable` is false for an element named by its index. */
+/**
+ * Takes each value a path reaches; true ends the walk. `expandable` is false for an element named by its
+ * index.
+ */
 export type Visit = (value: unknown, expandable: boolean) => boolean;
 
 /**
- * Walks a path as a query does. Every array on the way is entered: its documents are searched for the rest of the
- * path (a document without it counts as a missing value), its scalars yield nothing, and a numeric part also names
- * an element, which is not expanded further when the path ends there.
+ * Walks a path as a query does. Every array on the way is entered: its documents are searched for the rest of
+ * the path (a document without it counts as a missing value), its scalars yield nothing, and a numeric part
+ * also names an element, which is not expanded further when the path ends there.
  * @returns true when a visit returned true
  */
 export function walkPath(value: unknown, parts: readonly string[], from: number, visit: Visit): boolean {
@@ -63,8 +66,8 @@ const enterNamed = (element: unknown, parts: readonly string[], from: number, vi
   (Array.isArray(element) || fieldsOf(element) !== undefined) && walkPath(element, parts, from, visit);
 
 /**
- * Every value that a path reaches through arrays, an array at its end expanded and listed itself: the values a
- * multikey index holds and a sort looks at.
+ * Every value that a path reaches through arrays, an array at its end expanded and listed itself: the values
+ * a multikey index holds and a sort looks at.
  * @returns `undefined` entries stand for a missing field
  */
 export function valuesAtPath(document: Document, path: string): unknown[] {

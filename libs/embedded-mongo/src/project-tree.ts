@@ -85,7 +85,9 @@ export function buildTree(entries: readonly Entry[]): Tree {
 
 const collision = (path: string): Error => serverError(31249, `Path collision at ${path}`);
 
-/** Keeps the named fields, in the order of the document; scalars inside arrays have no fields and drop out. */
+/**
+ * Keeps the named fields, in the order of the document; scalars inside arrays have no fields and drop out.
+ */
 export function includeFields(document: Document, tree: Tree): Document {
   const result: Document = {};
   for (const key of Object.keys(document)) {

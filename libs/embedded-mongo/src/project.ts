@@ -13,7 +13,8 @@ export type Projection = (document: Document) => Document;
 type ArrayStep = (result: Document, stored: Document) => Document;
 
 /**
- * Compiles the projection of a find: inclusion or exclusion, `$slice`, `$elemMatch`, positional `field.$`, expressions.
+ * Compiles the projection of a find: inclusion or exclusion, `$slice`, `$elemMatch`, positional `field.$`,
+ * expressions.
  * @param filter the query's filter, which a positional projection refers to
  * @throws CommandError with MongoDB's codes (31249, 31253, 31254 ...); 115 for `$meta`
  */
@@ -41,7 +42,10 @@ export function compileProjection(
   return (document) => steps.reduce((result, step) => step(result, document), choose(document));
 }
 
-/** Slices alone keep every field; with included fields, or with `$elemMatch` and `field.$`, only the named stay. */
+/**
+ * Slices alone keep every field; with included fields, or with `$elemMatch` and `field.$`, only the named
+ * stay.
+ */
 function chooseFields(
   plain: Document,
   kept: readonly string[],
@@ -148,8 +152,8 @@ function positionalStep(path: string, value: unknown, filter: Document): Special
     if (index === undefined) {
       throw serverError(
         51246,
-        "Executor error during find command :: caused by :: positional operator '.$' couldn't find a matching " +
-          'element in the array',
+        "Executor error during find command :: caused by :: positional operator '.$' couldn't find a " +
+          'matching element in the array',
       );
     }
     return mapArrays(result, path.split('.'), 0, () => [array[index]]) as Document;

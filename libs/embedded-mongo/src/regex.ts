@@ -22,8 +22,8 @@ export function regexSource(value: RegExp | BSONRegExp | string): { pattern: str
 }
 
 /**
- * Compiles a PCRE pattern as MongoDB reads it (UTF mode, options i m s x). Syntax that JavaScript lacks or reads
- * differently is translated, or refused: it must never quietly match something else.
+ * Compiles a PCRE pattern as MongoDB reads it (UTF mode, options i m s x). Syntax that JavaScript lacks or
+ * reads differently is translated, or refused: it must never quietly match something else.
  * @throws CommandError 51091 for a pattern that cannot be compiled, 51108 for an unknown option
  */
 export function compileRegex(value: RegExp | BSONRegExp | string, options?: string): ServerRegex {

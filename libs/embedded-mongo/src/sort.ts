@@ -24,7 +24,9 @@ export function parseSort(spec: Document): SortPart[] {
   });
 }
 
-/** The sort key of an empty array: between MinKey and null (the manual: "less than null or a missing field"). */
+/**
+ * The sort key of an empty array: between MinKey and null (the manual: "less than null or a missing field").
+ */
 const EMPTY_ARRAY = Symbol('empty array');
 
 function compareSortValues(a: unknown, b: unknown): number {
@@ -60,8 +62,8 @@ function sortKey(document: Document, parts: readonly string[], direction: 1 | -1
 }
 
 /**
- * Compiles a sort. Of the values that a path reaches through arrays an ascending sort takes the smallest and a
- * descending sort the largest; a missing field sorts as null.
+ * Compiles a sort. Of the values that a path reaches through arrays an ascending sort takes the smallest and
+ * a descending sort the largest; a missing field sorts as null.
  */
 export function compileSort(spec: Document): Comparator {
   const parts = parseSort(spec).map(({ path, direction }) => ({ parts: path.split('.'), direction }));

@@ -98,7 +98,8 @@ const push: UpdateOperator = {
     return (current, { idText }) => {
       if (current !== undefined && !Array.isArray(current)) {
         throw badValue(
-          `The field '${path}' must be an array but is of type ${typeNameOf(current)} in document {${idText}}`,
+          `The field '${path}' must be an array but is of type ${typeNameOf(current)} in document ` +
+            `{${idText}}`,
         );
       }
       return set(insertItems([...((current as unknown[] | undefined) ?? [])], plan));
@@ -119,7 +120,8 @@ const addToSet: UpdateOperator = {
     return (current) => {
       if (current !== undefined && !Array.isArray(current)) {
         throw badValue(
-          `Cannot apply $addToSet to non-array field. Field named '${path}' has non-array type ${typeNameOf(current)}`,
+          `Cannot apply $addToSet to non-array field. Field named '${path}' has non-array type ` +
+            typeNameOf(current),
         );
       }
       const array = [...((current as unknown[] | undefined) ?? [])];
@@ -149,8 +151,8 @@ const pop: UpdateOperator = {
 };
 
 /**
- * What `$pull` removes: operators and regexes apply to the element, a plain document is a filter on elements that
- * are documents, and everything else must equal the element.
+ * What `$pull` removes: operators and regexes apply to the element, a plain document is a filter on elements
+ * that are documents, and everything else must equal the element.
  */
 function pullCondition(argument: unknown): (element: unknown) => boolean {
   if (isRegex(argument)) return wrapped(argument);

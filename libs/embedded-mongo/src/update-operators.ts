@@ -98,8 +98,8 @@ function currentDateType(argument: unknown, path: string): 'date' | 'timestamp' 
   if (typeof argument === 'boolean') return 'date';
   if (!isDocument(argument)) {
     throw badValue(
-      `${typeNameOf(argument)} is not valid type for $currentDate. Please use a boolean ('true') or a $type ` +
-        "expression ({$type: 'timestamp/date'}).",
+      `${typeNameOf(argument)} is not valid type for $currentDate. Please use a boolean ('true') ` +
+        "or a $type expression ({$type: 'timestamp/date'}).",
     );
   }
   const unknown = Object.keys(argument).find((key) => key !== '$type');
@@ -107,7 +107,8 @@ function currentDateType(argument: unknown, path: string): 'date' | 'timestamp' 
   const type = argument['$type'];
   if (type === 'date' || type === 'timestamp') return type;
   throw badValue(
-    `The '$type' string field is required to be 'date' or 'timestamp': {$currentDate: {${path}: {$type: 'date'}}}`,
+    `The '$type' string field is required to be 'date' or 'timestamp': ` +
+      `{$currentDate: {${path}: {$type: 'date'}}}`,
   );
 }
 
@@ -119,8 +120,8 @@ const bit: UpdateOperator = {
       const start = current === undefined ? 0n : integerOf(current);
       if (start === undefined) {
         throw badValue(
-          `Cannot apply $bit to a value of non-integral type.{${idText}} has the field ${lastPart(path)} of ` +
-            `non-integer type ${typeNameOf(current)}`,
+          `Cannot apply $bit to a value of non-integral type.{${idText}} has the field ` +
+            `${lastPart(path)} of non-integer type ${typeNameOf(current)}`,
         );
       }
       let result: number | Long = bitwise('or', start, 0n);
@@ -136,8 +137,8 @@ const integerOf = (value: unknown): bigint | undefined =>
 function bitSteps(argument: unknown, path: string): { kind: 'and' | 'or' | 'xor'; operand: bigint }[] {
   if (!isDocument(argument)) {
     throw badValue(
-      `The $bit modifier is not compatible with a ${typeNameOf(argument)}. You must pass in an embedded document: ` +
-        '{$bit: {field: {and/or/xor: #}}',
+      `The $bit modifier is not compatible with a ${typeNameOf(argument)}. ` +
+        'You must pass in an embedded document: {$bit: {field: {and/or/xor: #}}',
     );
   }
   const keys = Object.keys(argument);
@@ -155,7 +156,8 @@ function bitSteps(argument: unknown, path: string): { kind: 'and' | 'or' | 'xor'
     const operand = integerOf(argument[kind]);
     if (operand === undefined) {
       throw badValue(
-        `The $bit modifier field must be an Integer(32/64 bit); a '${typeNameOf(argument[kind])}' is not supported`,
+        `The $bit modifier field must be an Integer(32/64 bit); a '${typeNameOf(argument[kind])}' ` +
+          'is not supported',
       );
     }
     return { kind, operand };

@@ -6,7 +6,8 @@ import { valueAtPath } from './path.js';
 
 /**
  * The index of the array element through which a document met a filter: what `$` stands for.
- * MongoDB leaves the choice open when conditions on one array are met by different elements; that is refused here.
+ * MongoDB leaves the choice open when conditions on one array are met by different elements; that is refused
+ * here.
  * @param arrayPath path of the array, without traversal of other arrays
  * @returns undefined when no condition concerns the array
  * @throws CommandError 115 when the conditions point to different elements
@@ -79,8 +80,8 @@ export function parseArrayFilters(filters: readonly unknown[]): ElementFilter[] 
     }
     if (!/^[a-z][a-zA-Z0-9]*$/.test(name)) {
       throw badValue(
-        'Error parsing array filter :: caused by :: The top-level field name must be an alphanumeric string ' +
-          `beginning with a lowercase letter, found '${name}'`,
+        'Error parsing array filter :: caused by :: The top-level field name must be an alphanumeric ' +
+          `string beginning with a lowercase letter, found '${name}'`,
       );
     }
     const matches = compileFilter(filter);

@@ -4,8 +4,8 @@ import { parseFilter, type Filter } from './match.js';
 import { changeAt, updateParts } from './update-path.js';
 
 /**
- * The document that an upsert starts from: the values that the filter demands by equality (`$eq`, `$in` and `$all` of
- * one value, `$and`, `$or` of one branch). A replacement starts from `_id` alone.
+ * The document that an upsert starts from: the values that the filter demands by equality (`$eq`, `$in` and
+ * `$all` of one value, `$and`, `$or` of one branch). A replacement starts from `_id` alone.
  * @throws CommandError 54 when two conditions demand one path
  */
 export function seedUpsert(filter: Document, options: { readonly replacement?: boolean } = {}): Document {

@@ -147,7 +147,8 @@ function prepareSteps(update: Document, isInsert: boolean): Step[] {
 function knownOperator(name: string, value: unknown): unknown {
   if (name === '$rename' || fieldOperators.has(name) || arrayOperators.has(name)) return value;
   throw failedToParse(
-    `Unknown modifier: ${name}. Expected a valid update modifier or pipeline-style update specified as an array`,
+    `Unknown modifier: ${name}. Expected a valid update modifier or pipeline-style update ` +
+      'specified as an array',
   );
 }
 
