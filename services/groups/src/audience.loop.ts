@@ -1,0 +1,217 @@
+import type { Category } from '@muster/contracts/names';
+import type { Checkpoints } from '@muster/event-store/checkpoint';
+import type { EventStore } from '@muster/event-store/event-store';
+import type { Fact } from '@muster/event-store/facts';
+import type { Follower } from '@muster/event-store/follow';
+import { AccountBatch, type AccountChanges } from './account.batch.js';
+import { withoutPending, type AccountState } from './account.state.js';
+import { SLICE, type AudienceStore } from './audience.store.js';
+
+/** What the model is made of, and what only moves its position so that a caller can wait for any write's position. */
+const CATEGORIES: readonly Category[] = [
+  ...(['contact', 'fields', 'consent', 'group', 'membership'] as const),
+  ...(['account', 'import', 'audience', 'keyword', 'endpoint'] as const),
+];
+
+/** The checkpoint was moved by another owner. */
+export class Fenced extends Error {
+  override readonly name = 'Fenced';
+}
+
+export interface LoopOptions {
+  name: string;
+  store: EventStore;
+  audience: AudienceStore;
+  checkpoints: Checkpoints;
+  owns: (account: string) => boolean;
+  onError: (error: unknown) => void;
+  /** Called when another owner took over; the loop does nothing more. */
+  onFenced: () => void;
+  observer: LoopObserver;
+}
+
+/** Is told before each step of the loop, and may hold or end it there: for tests of faults. */
+export class LoopObserver {
+  async before(_step: 'fold' | 'write' | 'checkpoint' | 'slice'): Promise<void> {}
+}
+
+/**
+ * The one loop over a share of the accounts: events, in order, and slices of re-evaluations between them are its only
+ * inputs, one at a time.
+ */
+export class AudienceLoop {
+  private readonly accounts = new Map<string, AccountState>();
+  private follower: Follower | null = null;
+  private checkpoint: number | null = null;
+  private last: Promise<unknown> = Promise.resolve();
+  private slicing = false;
+  private ended = false;
+
+  constructor(private readonly options: LoopOptions) {}
+
+  /** Position up to which every event is in the model and in memory; -1 before the first. */
+  get position(): number {
+    return this.follower?.position ?? -1;
+  }
+
+  get live(): boolean {
+    return this.follower?.live ?? false;
+  }
+
+  async start(): Promise<void> {
+    const { store, name, checkpoints, audience, onError } = this.options;
+    this.checkpoint = await checkpoints.load(name);
+    const pending = await audience.collections.groups.distinct('account', { 'pending.0': { $exists: true } });
+    this.follower = store.follow({
+      name,
+      categories: CATEGORIES,
+      from: this.checkpoint,
+      handle: (facts, upTo) => this.alone(() => this.handle(facts, upTo)),
+      onError: (error) => {
+        if (error instanceof Fenced) this.fence();
+        else onError(error);
+      },
+    });
+    for (const account of pending.filter(this.options.owns)) await this.state(account);
+    this.slice();
+  }
+
+  async stop(): Promise<void> {
+    this.ended = true;
+    await this.follower?.stop();
+    await this.last;
+    this.forget();
+  }
+
+  /** Settles true when the model has reached a position, false when that took longer. */
+  async reached(position: number, timeoutMs: number): Promise<boolean> {
+    return this.follower ? this.follower.reached(position, timeoutMs) : false;
+  }
+
+  /** Memory of an account. Between two awaits nothing of it changes. */
+  async state(account: string): Promise<AccountState> {
+    return this.accounts.get(account) ?? this.alone(() => this.known(account));
+  }
+
+  private async known(account: string): Promise<AccountState> {
+    const known = this.accounts.get(account);
+    if (known) return known;
+    const loaded = await this.options.audience.loadAccount(account);
+    this.accounts.set(account, loaded);
+    return loaded;
+  }
+
+  private async handle(facts: readonly Fact[], upTo: number): Promise<void> {
+    if (this.ended) throw new Fenced(this.options.name);
+    const byAccount = new Map<string, Fact[]>();
+    for (const fact of facts) {
+      if (!this.options.owns(fact.account)) continue;
+      const own = byAccount.get(fact.account);
+      if (own) own.push(fact);
+      else byAccount.set(fact.account, [fact]);
+    }
+    try {
+      const changes: [AccountState, AccountChanges][] = [];
+      for (const [account, own] of byAccount) {
+        const state = await this.known(account);
+        changes.push([state, await this.fold(state, own)]);
+      }
+      await this.options.observer.before('write');
+      await this.options.audience.write(changes.map(([, change]) => change));
+      await this.options.observer.before('checkpoint');
+      await this.moveCheckpoint(upTo);
+      for (const [state, change] of changes) commit(state, change);
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+    this.slice();
+  }
+
+  private async fold(state: AccountState, facts: readonly Fact[]): Promise<AccountChanges> {
+    const { audience } = this.options;
+    const peppers = await audience.peppers(state.account);
+    const loaded = await audience.load(state.account, facts, peppers);
+    await this.options.observer.before('fold');
+    const batch = new AccountBatch({ ...state, peppers }, loaded);
+    for (const fact of facts) batch.fold(fact);
+    return batch.changes();
+  }
+
+  private async moveCheckpoint(upTo: number): Promise<void> {
+    const { checkpoints, name } = this.options;
+    if (!(await checkpoints.save(name, this.checkpoint, upTo))) {
+      const stored = await checkpoints.load(name);
+      if (stored !== upTo) throw new Fenced(name);
+    }
+    this.checkpoint = upTo;
+  }
+
+  /** Works through what is pending, one slice at a time, with events in between. */
+  private slice(): void {
+    if (this.slicing || this.ended) return;
+    const due = [...this.accounts.values()].find((state) => state.catalogue.pending.length > 0);
+    if (!due) return;
+    this.slicing = true;
+    this.alone(() => this.evaluateSlice(due.account))
+      .catch(async (error: unknown) => {
+        this.options.onError(error);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        await this.state(due.account).catch(this.options.onError);
+      })
+      .finally(() => {
+        this.slicing = false;
+        setImmediate(() => this.slice());
+      });
+  }
+
+  private async evaluateSlice(account: string): Promise<void> {
+    if (this.ended) return;
+    const { audience } = this.options;
+    const state = await this.known(account);
+    const { pending } = state.catalogue;
+    const newest = pending.at(-1);
+    if (!newest) return;
+    const pass = (state.pass ??= { targets: pending, cursor: -1 });
+    await this.options.observer.before('slice');
+    try {
+      const members = await audience.slice(account, pass.cursor, newest.cause.position);
+      const batch = new AccountBatch({ ...state, peppers: [] }, { members, standings: [] });
+      for (const member of members) batch.settle(member.contactId);
+      const change = batch.changes();
+      const done = members.length < SLICE ? withoutPending(state.catalogue, pass.targets) : null;
+      await audience.write([done ? { ...change, groups: done.changed } : change]);
+      commit(state, done ? { ...change, catalogue: done.catalogue } : change);
+      state.pass = done ? null : { ...pass, cursor: members.at(-1)?.ordinal ?? pass.cursor };
+    } catch (error) {
+      this.forget();
+      throw error;
+    }
+  }
+
+  /** One thing at a time, in the order of asking. */
+  private alone<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.last.then(work, work);
+    this.last = next.catch(() => undefined);
+    return next;
+  }
+
+  private fence(): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.options.onFenced();
+  }
+
+  /** Memory may be ahead of or behind the documents: it is loaded again when it is needed. */
+  private forget(): void {
+    this.accounts.clear();
+  }
+}
+
+/** Brings memory to what was written. */
+function commit(state: AccountState, change: AccountChanges): void {
+  for (const { before, after } of change.members) state.bitmaps.replace(before, after);
+  state.catalogue = change.catalogue;
+  state.nextOrdinal = change.nextOrdinal;
+}
+
