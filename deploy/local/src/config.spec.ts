@@ -41,6 +41,8 @@ describe('the settings', () => {
     ['NATS_URL', 'nats:///secret-host', 'nats://'],
     ['REDIS_URL', 'secret-host', 'redis:// or rediss://'],
     ['MASTER_KEY', 'secret', '32 bytes in base64'],
+    ['OPERATOR_KEY', 'secret', '24 characters'],
+    ['LOG_LEVEL', 'secret', 'trace, debug'],
     ['PUBLIC_URL', 'secret.example.com', 'https://'],
   ])('name %s when it is wrong, but not its value', (name, value, message) => {
     const read = (): unknown => readSettings(['up'], { [name]: value });

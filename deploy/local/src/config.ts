@@ -14,7 +14,7 @@ export const ADDRESSES: Readonly<Record<Store, { variable: string; schemes: read
     schemes: ['esdb', 'esdb+discover', 'kurrentdb', 'kurrentdb+discover'],
   },
   mongo: { variable: 'MONGO_URL', schemes: ['mongodb', 'mongodb+srv'] },
-  nats: { variable: 'NATS_URL', schemes: ['nats', 'tls', 'ws', 'wss'] },
+  nats: { variable: 'NATS_URL', schemes: ['nats', 'tls'] },
   redis: { variable: 'REDIS_URL', schemes: ['redis', 'rediss'] },
 };
 
@@ -80,6 +80,24 @@ function publicUrl(env: Environment): string | undefined {
   return value?.replace(/\/+$/, '');
 }
 
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
+const OPERATOR_KEY_MIN = 24;
+
+function logLevel(env: Environment): string {
+  const value = variable(env, 'LOG_LEVEL') ?? 'info';
+  if (!LOG_LEVELS.includes(value))
+    throw new SettingsError(`LOG_LEVEL must be one of ${LOG_LEVELS.join(', ')}`);
+  return value;
+}
+
+function operatorKey(env: Environment): string | undefined {
+  const value = variable(env, 'OPERATOR_KEY');
+  if (value !== undefined && value.length < OPERATOR_KEY_MIN) {
+    throw new SettingsError(`OPERATOR_KEY must have at least ${OPERATOR_KEY_MIN} characters`);
+  }
+  return value;
+}
+
 interface Options {
   flags: Set<string>;
   values: Map<string, string>;
@@ -130,9 +148,9 @@ export function readSettings(args: readonly string[], env: Environment): Setting
     ports: blockOf(found),
     external: externalAddresses(env),
     masterKey: masterKey(env),
-    operatorKey: variable(env, 'OPERATOR_KEY'),
+    operatorKey: operatorKey(env),
     publicUrl: publicUrl(env),
-    logLevel: variable(env, 'LOG_LEVEL') ?? 'info',
+    logLevel: logLevel(env),
     demo: !found.flags.has('--no-demo'),
     yes: found.flags.has('--yes'),
     reset: found.flags.has('--reset'),
