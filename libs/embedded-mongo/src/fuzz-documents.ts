@@ -98,6 +98,7 @@ function randomCondition(dice: Dice): unknown {
     () => value,
     () => randomValue(dice, 1),
     () => ({ $gt: value }),
+    () => ({ $lt: value }),
     () => ({ $gte: value, $lt: randomScalar(dice) }),
     () => ({ $gt: dice.below(3), $lte: dice.below(6) }),
     () => ({ $in: [randomScalar(dice), randomScalar(dice), value] }),
@@ -178,8 +179,9 @@ export function randomIndexes(dice: Dice): Document[] {
     .filter(() => dice.chance(0.45))
     .map((key, i) => {
       const spec: Document = { key, name: `index${i}` };
-      if (dice.chance(0.2)) spec['partialFilterExpression'] = dice.pick(partials);
-      else if (dice.chance(0.2)) spec['sparse'] = true;
+      const kind = dice.next();
+      if (kind < 0.2) spec['partialFilterExpression'] = dice.pick(partials);
+      else if (kind < 0.36) spec['sparse'] = true;
       return spec;
     });
 }
