@@ -26,7 +26,7 @@ class Groups {
   @Handles(getGroup)
   async group({ input }: Ask<typeof getGroup>): Promise<AnswerOf<typeof getGroup>> {
     if (![STANDARD, DYNAMIC].includes(input.id)) throw new Refusal('group:not_found');
-    const kind = input.id === STANDARD ? 'standard' : 'dynamic';
+    const kind: 'standard' | 'dynamic' = input.id === STANDARD ? 'standard' : 'dynamic';
     const counts = { members: 0, active: 0, sms: 0, email: 0 };
     const group = {
       id: input.id,
@@ -36,7 +36,7 @@ class Groups {
       ready: true,
       builtin: false,
       counts,
-    } as const;
+    };
     return { group: { ...group, createdAt: null }, position: 0 };
   }
 
