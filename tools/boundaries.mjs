@@ -44,7 +44,7 @@ function fault(owner, file, specifier) {
   if (specifier.startsWith('node:')) return null;
   const name = packageOf(specifier);
   const target = byName.get(name);
-  const isSpec = /\.(spec|bench)\.ts$/.test(file);
+  const isSpec = /(\.(spec|bench)\.ts|\/(test|contract)-[\w-]+\.ts)$/.test(file);
   if (target?.type === 'service') return `imports the service ${name}`;
   if (name === '@muster/testing' && !isSpec && owner.type === 'service')
     return 'uses the test kit outside a spec';

@@ -180,12 +180,15 @@ export const getConsentHistory = query(
   }),
 );
 
+/** A full answer stays within what one NATS message carries. */
+export const CHANGES_MAX = 5_000;
+
 /** Standings that changed after a position: what an audience must still leave out, however far its model is behind. */
 export const changesSince = query(
   'compliance',
   'changes-since',
   'Details whose standing changed after a position, from the heads: includes every acknowledged STOP.',
-  z.object({ after: Position, limit: z.int().positive().max(10_000).default(10_000) }),
+  z.object({ after: Position, limit: z.int().positive().max(CHANGES_MAX).default(CHANGES_MAX) }),
   z.object({
     changes: z.array(z.object({ key: DetailKey, standing: Standing, since: Instant, position: Position })),
     /** False when there are more changes than the limit: the asker must not answer from a model so far behind. */

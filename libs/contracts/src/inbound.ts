@@ -215,6 +215,11 @@ export const receiveWebhook = command(
     pathAndQuery: z.string().max(4000),
     headers: z.record(z.string(), z.string()),
     body: z.string().describe('base64'),
+    base: z
+      .string()
+      .max(400)
+      .optional()
+      .describe("The gateway's own address, for accounts without a public URL"),
   }),
   z.object({
     status: z.int(),

@@ -14,7 +14,7 @@ export interface DeciderOptions<S, E extends NewEvent> {
   initial: S;
   evolve: (state: S, event: E, fact: EventContext) => S;
   /** The data key of an aggregate that has none yet. Without it, a key of its own is made with the first event. */
-  keyFor?: (account: string, id: string) => Promise<DataKey>;
+  keyFor?: (account: string, id: string, events: readonly E[]) => Promise<DataKey>;
   /** When true, nothing and refusals are decided from the stream and never from a head alone. */
   confirmNothing?: boolean;
 }
@@ -275,7 +275,7 @@ export class Decider<S, E extends NewEvent> {
       if (!known) throw new Error('the data key of this aggregate was destroyed');
       return known;
     }
-    if (this.options.keyFor) return this.options.keyFor(head.account, head.id);
+    if (this.options.keyFor) return this.options.keyFor(head.account, head.id, events);
     return (await keys.newKeys(1))[0];
   }
 

@@ -38,6 +38,7 @@ export interface ReadOptions {
 
 /** The client's promise for a batch append never settles when the server stalls; this is when we stop waiting. */
 const APPEND_TIMEOUT_MS = 10_000;
+const CLOSE_TIMEOUT_MS = 1_000;
 
 /** The one adapter to EventStoreDB; nothing else in Muster knows its client. */
 export class EventStore {
@@ -116,8 +117,9 @@ export class EventStore {
     return new Follower(this.client, this.keys, options);
   }
 
+  /** Ends the connection. The client's own dispose never settles once the server was gone, so it is given a second. */
   async close(): Promise<void> {
-    await this.client.dispose();
+    await withTimeout(this.client.dispose(), CLOSE_TIMEOUT_MS).catch(() => {});
   }
 }
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   START,
   streamNameFilter,
@@ -60,6 +61,7 @@ export class Follower {
 
   private session: Session | null = null;
   private stopped = false;
+  private readonly stopping = new AbortController();
   private wake: () => void = () => {};
   private readonly liveWaiters: (() => void)[] = [];
   private readonly positionWaiters = new Set<{ position: number; resolve: (reached: boolean) => void }>();
@@ -100,6 +102,7 @@ export class Follower {
   /** Ends after the batch at hand. */
   async stop(): Promise<void> {
     this.stopped = true;
+    this.stopping.abort();
     this.wake();
     await this.session?.subscription.unsubscribe().catch(() => {});
     await this.loops;
@@ -112,7 +115,7 @@ export class Follower {
       if (this.stopped) return;
       pauseMs =
         this.session && this.session.received > 0 ? PAUSE_MIN_MS : Math.min(pauseMs * 2, PAUSE_MAX_MS);
-      await pause(pauseMs * (0.5 + Math.random()));
+      await this.pause(pauseMs * (0.5 + Math.random()));
     }
   }
 
@@ -180,7 +183,7 @@ export class Follower {
         pauseMs = PAUSE_MIN_MS;
       } catch (error) {
         this.options.onError?.(error);
-        await pause(pauseMs);
+        await this.pause(pauseMs);
         pauseMs = Math.min(pauseMs * 2, PAUSE_MAX_MS);
       }
     }
@@ -206,6 +209,11 @@ export class Follower {
     this.release();
   }
 
+  /** Ends at once when the follower is stopped. */
+  private async pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.stopping.signal }).catch(() => {});
+  }
+
   private goLive(): void {
     this.live = true;
     this.liveWaiters.splice(0).forEach((resolve) => resolve());
@@ -224,8 +232,4 @@ function hasWork(session: Session): boolean {
   return (
     session.queue.length > 0 || session.markers.some((marker) => marker.afterReceived <= session.handled)
   );
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

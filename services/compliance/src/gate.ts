@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { Standing } from '@muster/contracts/consent';
+import { CHANGES_MAX, type Standing } from '@muster/contracts/consent';
 import { Accounts } from '@muster/event-store/accounts';
 import { EventStore } from '@muster/event-store/event-store';
 import { detailKeys, isDetailKey } from '@muster/phone/detail';
@@ -21,9 +21,6 @@ export interface StandingChange {
   since: string;
   position: number;
 }
-
-/** How many changes a gate takes in beside its memory before it asks for the heads of just the keys in question. */
-const OVERLAY_MAX = 5_000;
 
 /**
  * The send gate: memory at its own position, and every head that is newer. Because a revocation is in its head before
@@ -85,7 +82,8 @@ export class Gate {
     after: number,
     keys: readonly string[],
   ): Promise<Map<string, { standing: Standing; position: number }>> {
-    const { changes, complete } = await this.changesSince(account, after, OVERLAY_MAX);
+    // Beyond the limit, the heads of just the keys in question are asked for.
+    const { changes, complete } = await this.changesSince(account, after, CHANGES_MAX);
     if (complete) return new Map(changes.map((change) => [change.key, change]));
     const heads = await this.ledger.decider.heads.find(account, keys);
     return new Map(

@@ -9,6 +9,7 @@ import type { Follower } from '@muster/event-store/follow';
 import { Database } from '@muster/runtime/database';
 import { Log } from '@muster/runtime/log';
 import { Readiness } from '@muster/runtime/readiness';
+import { startWhenReachable } from '@muster/runtime/starting';
 import type { mongo } from 'mongoose';
 import type { ConsentHead, HoldingDocument } from './consent.model.js';
 import { standingOf } from './domain/consent.js';
@@ -64,14 +65,18 @@ export class Holdings {
     private readonly store: EventStore,
     private readonly database: Database,
     private readonly log: Log,
-    readiness: Readiness,
+    private readonly readiness: Readiness,
   ) {
     this.documents = database.collection<HoldingDocument>('holdings');
     this.checkpoints = new Checkpoints(database.collection('checkpoints'));
     readiness.register('send gate', () => this.follower?.live ?? false);
   }
 
-  async onModuleInit(): Promise<void> {
+  onModuleInit(): void {
+    startWhenReachable(this.readiness, this.log, 'holdings', () => this.start());
+  }
+
+  private async start(): Promise<void> {
     const from = await this.checkpoints.load(CHECKPOINT);
     await this.loadMemory();
     this.follower = this.store.follow({

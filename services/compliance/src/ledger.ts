@@ -15,6 +15,7 @@ import { parseEmail } from '@muster/phone/email';
 import { parsePhone, parseProviderPhone } from '@muster/phone/phone';
 import { Log } from '@muster/runtime/log';
 import { Readiness } from '@muster/runtime/readiness';
+import { startWhenReachable } from '@muster/runtime/starting';
 import { Database } from '@muster/runtime/database';
 import type { mongo } from 'mongoose';
 import { ensureIndexes, type ConsentHead, type HoldingDocument } from './consent.model.js';
@@ -49,7 +50,7 @@ export class Ledger {
     private readonly database: Database,
     private readonly accounts: Accounts,
     private readonly log: Log,
-    readiness: Readiness,
+    private readonly readiness: Readiness,
   ) {
     this.heads = database.collection<ConsentHead>('consent_heads');
     this.holdings = database.collection<HoldingDocument>('holdings');
@@ -65,12 +66,14 @@ export class Ledger {
     readiness.register('consent heads', () => this.repair?.live ?? false);
   }
 
-  async onModuleInit(): Promise<void> {
-    await ensureIndexes(this.heads);
-    const checkpoints = new Checkpoints(this.database.collection('checkpoints'));
-    this.repair = await repairHeads(this.store, this.decider, checkpoints, 'consent', (error) =>
-      this.log.error('repair of consent heads', error),
-    );
+  onModuleInit(): void {
+    startWhenReachable(this.readiness, this.log, 'ledger', async () => {
+      await ensureIndexes(this.heads);
+      const checkpoints = new Checkpoints(this.database.collection('checkpoints'));
+      this.repair = await repairHeads(this.store, this.decider, checkpoints, 'consent', (error) =>
+        this.log.error('repair of consent heads', error),
+      );
+    });
   }
 
   async onModuleDestroy(): Promise<void> {

@@ -9,6 +9,7 @@ import { repairHeads } from '@muster/event-store/repair';
 import { Database } from '@muster/runtime/database';
 import { Log } from '@muster/runtime/log';
 import { Readiness } from '@muster/runtime/readiness';
+import { startWhenReachable } from '@muster/runtime/starting';
 import type { mongo } from 'mongoose';
 import { Claims } from './claims.js';
 import { ensureIndexes, type ClaimDocument, type ContactHead } from './contact.model.js';
@@ -26,7 +27,7 @@ export class Registry {
     private readonly store: EventStore,
     private readonly database: Database,
     private readonly log: Log,
-    readiness: Readiness,
+    private readonly readiness: Readiness,
   ) {
     this.heads = database.collection<ContactHead>('contact_heads');
     this.claims = new Claims(database.collection<ClaimDocument>('detail_claims'));
@@ -40,12 +41,14 @@ export class Registry {
     readiness.register('contact heads', () => this.repair?.live ?? false);
   }
 
-  async onModuleInit(): Promise<void> {
-    await ensureIndexes(this.heads);
-    const checkpoints = new Checkpoints(this.database.collection('checkpoints'));
-    this.repair = await repairHeads(this.store, this.decider, checkpoints, 'contact', (error) =>
-      this.log.error('repair of contact heads', error),
-    );
+  onModuleInit(): void {
+    startWhenReachable(this.readiness, this.log, 'registry', async () => {
+      await ensureIndexes(this.heads);
+      const checkpoints = new Checkpoints(this.database.collection('checkpoints'));
+      this.repair = await repairHeads(this.store, this.decider, checkpoints, 'contact', (error) =>
+        this.log.error('repair of contact heads', error),
+      );
+    });
   }
 
   async onModuleDestroy(): Promise<void> {

@@ -1,0 +1,66 @@
+import { Injectable } from '@nestjs/common';
+import type { EndpointEvent, KeywordEvent } from '@muster/contracts/inbound';
+import { Decider } from '@muster/event-store/decider';
+import { EventStore } from '@muster/event-store/event-store';
+import { Heads, type Head } from '@muster/event-store/heads';
+import { Database } from '@muster/runtime/database';
+import { Log } from '@muster/runtime/log';
+import { Readiness } from '@muster/runtime/readiness';
+import { startWhenReachable } from '@muster/runtime/starting';
+import type { mongo } from 'mongoose';
+import * as endpoint from './domain/endpoint.js';
+import * as keyword from './domain/keyword.js';
+
+type EndpointHead = Head<endpoint.EndpointState> & { _id: string };
+type KeywordHead = Head<keyword.KeywordState> & { _id: string };
+
+/** Connected carriers and the account's keywords. */
+@Injectable()
+export class Switchboard {
+  readonly endpoints: Decider<endpoint.EndpointState, EndpointEvent>;
+  readonly keywords: Decider<keyword.KeywordState, KeywordEvent>;
+  private readonly endpointHeads: mongo.Collection<EndpointHead>;
+  private readonly keywordHeads: mongo.Collection<KeywordHead>;
+
+  constructor(
+    store: EventStore,
+    database: Database,
+    private readonly log: Log,
+    private readonly readiness: Readiness,
+  ) {
+    this.endpointHeads = database.collection<EndpointHead>('endpoint_heads');
+    this.keywordHeads = database.collection<KeywordHead>('keyword_heads');
+    this.endpoints = new Decider<endpoint.EndpointState, EndpointEvent>({
+      store,
+      heads: new Heads<endpoint.EndpointState>(this.endpointHeads),
+      category: 'endpoint',
+      initial: endpoint.NO_ENDPOINT,
+      evolve: endpoint.evolve,
+    });
+    this.keywords = new Decider<keyword.KeywordState, KeywordEvent>({
+      store,
+      heads: new Heads<keyword.KeywordState>(this.keywordHeads),
+      category: 'keyword',
+      initial: keyword.NO_KEYWORD,
+      evolve: keyword.evolve,
+    });
+  }
+
+  onModuleInit(): void {
+    startWhenReachable(this.readiness, this.log, 'switchboard', async () => {
+      // All endpoints, and all keywords, of an account.
+      await this.endpointHeads.createIndex({ account: 1 }, { name: 'of_account' });
+      await this.keywordHeads.createIndex({ account: 1 }, { name: 'of_account' });
+    });
+  }
+
+  async liveEndpoints(account: string): Promise<endpoint.EndpointState[]> {
+    const heads = await this.endpointHeads.find({ account }).toArray();
+    return heads.map((head) => head.state).filter((state) => state.life === 'live');
+  }
+
+  async liveKeywords(account: string): Promise<keyword.KeywordState[]> {
+    const heads = await this.keywordHeads.find({ account }).toArray();
+    return heads.map((head) => head.state).filter((state) => state.life === 'live');
+  }
+}
