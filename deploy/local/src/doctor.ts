@@ -86,9 +86,7 @@ async function portFindings(settings: Settings): Promise<Finding[]> {
   const needed = neededPorts(settings);
   const taken = await takenPorts(settings.ports, needed);
   const first = settings.ports.gateway;
-  return taken.length === 0
-    ? [ok(`ports from ${first} to ${settings.ports.redis} are free`)]
-    : taken.map(error);
+  return [taken ? error(taken) : ok(`ports from ${first} to ${settings.ports.redis} are free`)];
 }
 
 function folderFindings(settings: Settings): Finding[] {

@@ -39,16 +39,12 @@ export function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** One sentence for each port that is taken; it names the option that moves the block. */
-export async function takenPorts(ports: Ports, needed: readonly ProcessName[]): Promise<string[]> {
-  const sentences: string[] = [];
-  for (const name of needed) {
-    if (await isFree(ports[name])) continue;
-    const elsewhere = ports.gateway + 100;
-    sentences.push(
-      `Port ${ports[name]} (${name}) is taken by another program. ` +
-        `Move all of Muster's ports with --ports, for example: ./muster up --ports ${elsewhere}`,
-    );
-  }
-  return sentences;
+/** A sentence that names the ports that are taken and the option that moves the block; undefined when none is. */
+export async function takenPorts(ports: Ports, needed: readonly ProcessName[]): Promise<string | undefined> {
+  const taken: string[] = [];
+  for (const name of needed) if (!(await isFree(ports[name]))) taken.push(`${ports[name]} (${name})`);
+  if (taken.length === 0) return undefined;
+  const what = taken.length === 1 ? `Port ${taken[0]} is` : `Ports ${taken.join(', ')} are`;
+  const advice = `Move all of Muster's ports with --ports, for example: ./muster up --ports ${ports.gateway + 100}`;
+  return `${what} taken by another program. ${advice}`;
 }

@@ -41,8 +41,11 @@ export class Stack {
     return this.stages.flat();
   }
 
-  /** Starts stage after stage. When one process fails, everything is stopped and its failure is thrown. */
-  async start(): Promise<void> {
+  /**
+   * Starts stage after stage and tells `onStage` when one is ready. When one process fails, everything is stopped and
+   * its failure is thrown.
+   */
+  async start(onStage: (names: string[]) => void = () => undefined): Promise<void> {
     for (const stage of this.stages) {
       try {
         await Promise.all(stage.map((child) => child.start()));
@@ -51,6 +54,7 @@ export class Stack {
         throw failure;
       }
       if (this.stopping) throw new Error('stopped while starting');
+      onStage(stage.map(({ spec }) => spec.name));
     }
     for (const child of this.children) child.keepRunning();
   }

@@ -247,14 +247,19 @@ function printGroups(all: readonly Group[], say: TourOptions['say']): void {
   }
 }
 
-/** On later starts: what is in the demo account. False when its key is not known to this stack (any more). */
-export async function printCounts(run: Run, say: TourOptions['say']): Promise<boolean> {
+/** On later starts: what is in the demo account. */
+export async function printCounts(run: Run, say: TourOptions['say']): Promise<void> {
+  if (run.demo) printGroups(await groups(new Api(run.url, run.demo.apiKey)), say);
+}
+
+/** Whether this stack (still) knows the demo account; not when its stores were changed or emptied. */
+export async function isKnown(run: Run): Promise<boolean> {
   if (!run.demo) return false;
   try {
-    printGroups(await groups(new Api(run.url, run.demo.apiKey)), say);
+    await new Api(run.url, run.demo.apiKey).call('GET', '/v1/account');
     return true;
   } catch (error) {
-    if (error instanceof ApiError && (error.status === 401 || error.status === 403)) return false;
+    if (error instanceof ApiError && (error.status === 401 || error.status === 404)) return false;
     throw error;
   }
 }

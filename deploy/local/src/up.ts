@@ -17,7 +17,7 @@ import {
   writeRun,
   type Run,
 } from './state.js';
-import { printCounts, takeTour } from './tour.js';
+import { isKnown, printCounts, takeTour } from './tour.js';
 
 type Say = (line: string) => void;
 
@@ -37,18 +37,17 @@ function printAddresses(settings: Settings, run: Run, say: Say): void {
   say('Ctrl-C stops everything. The data stay.');
 }
 
-/** Shows the demo data, or makes them at the first start. A tour that fails is told and leaves the stack running. */
+/** Shows the demo data, or makes them at the first start. Throws when the tour does not get to its end. */
 async function demo(settings: Settings, run: Run, say: Say): Promise<Run> {
   if (!settings.demo) return run;
   const keep = (changed: Run): void => writeRun(settings, changed);
-  try {
-    if (run.toured && (await printCounts(run, say))) return run;
-    const { demo: known, ...fresh } = run;
-    return await takeTour({ run: run.toured || !known ? fresh : run, say, keep });
-  } catch (failure) {
-    say(`The tour did not get to its end: ${(failure as Error).message}`);
-    return readRun(settings) ?? run;
+  const known = await isKnown(run);
+  if (known && run.toured) {
+    await printCounts(run, say);
+    return run;
   }
+  const { url, operatorKey } = run;
+  return takeTour({ run: known ? run : { url, operatorKey }, say, keep });
 }
 
 /** Resolves when the stack is to end: Ctrl-C, SIGTERM, or the terminal is closed. A second one kills everything. */
@@ -72,8 +71,8 @@ async function run(settings: Settings, say: Say): Promise<number> {
   const started = performance.now();
   await ensureBinaries(settings, say);
   const taken = await takenPorts(settings.ports, neededPorts(settings));
-  if (taken.length > 0) {
-    for (const sentence of taken) say(sentence);
+  if (taken) {
+    say(taken);
     return 1;
   }
   prepareState(settings);
@@ -88,12 +87,15 @@ async function run(settings: Settings, say: Say): Promise<number> {
   });
   try {
     say(`Starting Muster on ports from ${settings.ports.gateway}; state in ${settings.state}`);
-    await stack.start();
-    say(`Ready in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    const seconds = (): string => ((performance.now() - started) / 1000).toFixed(1);
+    await stack.start((names) => say(`  ${seconds()} s  ${names.join(', ')}`));
     const known: Run = { ...readRun(settings), url: gatewayUrl(settings), operatorKey: secrets.operatorKey };
     writeRun(settings, known);
-    const shown = await Promise.race([demo(settings, known, say), asked.then(() => undefined)]);
-    if (shown) printAddresses(settings, shown, say);
+    const shown = demo(settings, known, say).catch((failure: Error) => {
+      if (!isAsked) say(`The tour did not get to its end: ${failure.message}`);
+    });
+    await Promise.race([shown, asked]);
+    if (!isAsked) printAddresses(settings, readRun(settings) ?? known, say);
     await ended;
   } catch (failure) {
     if (!isAsked) throw failure;
@@ -145,6 +147,7 @@ export async function reset(settings: Settings, say: Say): Promise<number> {
     return 0;
   }
   if (!(await confirmed(settings, say))) return 1;
+  takeLock(settings, '');
   wipe(settings);
   releaseLock(settings);
   say(`Deleted what was in ${settings.state}`);
