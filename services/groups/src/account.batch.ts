@@ -203,7 +203,12 @@ export class AccountBatch {
     const { account, contactId, ordinal } = member;
     const entry = (groupId: string, kind: LogDocument['kind']): LogDocument => ({
       _id: `${account}_${groupId}_${contactId}_${cause.position}`,
-      ...{ account, groupId, contactId, ordinal, kind, cause },
+      account,
+      groupId,
+      contactId,
+      ordinal,
+      kind,
+      cause,
     });
     this.log.push(...entered.map((groupId) => entry(groupId, 'entered')));
     this.log.push(...left.map((groupId) => entry(groupId, 'left')));
@@ -218,7 +223,10 @@ export class AccountBatch {
   }
 }
 
-function difference(before: readonly string[], after: readonly string[]): { entered: string[]; left: string[] } {
+function difference(
+  before: readonly string[],
+  after: readonly string[],
+): { entered: string[]; left: string[] } {
   return {
     entered: after.filter((group) => !before.includes(group)),
     left: before.filter((group) => !after.includes(group)),

@@ -75,7 +75,13 @@ function applyGroupEvent(known: GroupDocument | undefined, fact: Fact<GroupEvent
   if (event.type === 'GroupCreated') {
     const { name, kind, rule, categories } = event.data;
     return {
-      ...{ _id: documentId(account, groupId), account, groupId, name, kind, categories, position },
+      _id: documentId(account, groupId),
+      account,
+      groupId,
+      name,
+      kind,
+      categories,
+      position,
       createdAt: fact.meta.at,
       createdPosition: position,
       deletedPosition: null,

@@ -6,7 +6,14 @@ import type { Fact } from '@muster/event-store/facts';
 import { parsePhone } from '@muster/phone/phone';
 import { foldMember } from '@muster/rule/member';
 import type { RuleValue } from '@muster/rule/rule';
-import type { DetailFacts, DetailStanding, EmailEntry, MemberDocument, PhoneEntry, Said } from './audience.model.js';
+import type {
+  DetailFacts,
+  DetailStanding,
+  EmailEntry,
+  MemberDocument,
+  PhoneEntry,
+  Said,
+} from './audience.model.js';
 
 /** What a fold may look up. */
 export interface Lookup {
@@ -44,7 +51,10 @@ export function withStanding(member: MemberDocument, key: string, said: DetailSt
   const concerned = (detail: DetailFacts): boolean => detail.said.some((one) => one.key === key);
   const renew = <D extends PhoneEntry | EmailEntry>(detail: D): D =>
     concerned(detail)
-      ? withStatus({ ...detail, said: detail.said.map((one) => (one.key === key ? saidUnder(key, said) : one)) })
+      ? withStatus({
+          ...detail,
+          said: detail.said.map((one) => (one.key === key ? saidUnder(key, said) : one)),
+        })
       : detail;
   return derived({
     ...member,
@@ -107,7 +117,8 @@ function register(fact: Fact<ContactEvent>, lookup: Lookup, ordinal: number): Me
   const basisAt = data.basis?.at ?? null;
   return refolded(
     data.details.reduce(
-      (member, detail) => withDetail(member, { ...detail, basisAt, value: data.values?.[detail.key] }, lookup),
+      (member, detail) =>
+        withDetail(member, { ...detail, basisAt, value: data.values?.[detail.key] }, lookup),
       empty,
     ),
   );
@@ -128,7 +139,10 @@ function apply(member: MemberDocument, event: ContactEvent, lookup: Lookup): Mem
     }
     case 'PrimaryChanged': {
       const { kind, key } = event.data;
-      const choose = <D extends PhoneEntry | EmailEntry>(detail: D): D => ({ ...detail, primary: detail.key === key });
+      const choose = <D extends PhoneEntry | EmailEntry>(detail: D): D => ({
+        ...detail,
+        primary: detail.key === key,
+      });
       return kind === 'phone'
         ? { ...member, phones: member.phones.map(choose) }
         : { ...member, emails: member.emails.map(choose) };
@@ -196,15 +210,34 @@ function withPrimary<D extends PhoneEntry | EmailEntry>(details: D[]): D[] {
 }
 
 const NOTHING_FOLDED: MemberDocument['folded'] = {
-  ...{ firstName: '', lastName: '', name: '', externalId: '', source: '', import: '', keyword: '' },
-  ...{ emails: [], digits: [], text: '', fields: {} },
+  firstName: '',
+  lastName: '',
+  name: '',
+  externalId: '',
+  source: '',
+  import: '',
+  keyword: '',
+  emails: [],
+  digits: [],
+  text: '',
+  fields: {},
 };
 
 function tombstone(member: MemberDocument): MemberDocument {
   const { _id, account, contactId, ordinal, position, revision, createdAt, updatedAt, source } = member;
   return {
-    ...{ _id, account, contactId, ordinal, position, revision, createdAt, updatedAt, source },
-    ...{ firstName: '', lastName: '', externalId: '' },
+    _id,
+    account,
+    contactId,
+    ordinal,
+    position,
+    revision,
+    createdAt,
+    updatedAt,
+    source,
+    firstName: '',
+    lastName: '',
+    externalId: '',
     deleted: true,
     phones: [],
     emails: [],

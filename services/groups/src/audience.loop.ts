@@ -46,12 +46,18 @@ export class AudienceLoop {
   private last: Promise<unknown> = Promise.resolve();
   private slicing = false;
   private ended = false;
+  private taken = false;
 
   constructor(private readonly options: LoopOptions) {}
 
   /** Position up to which every event is in the model and in memory; -1 before the first. */
   get position(): number {
     return this.follower?.position ?? -1;
+  }
+
+  /** Whether another owner moved the checkpoint. */
+  get fenced(): boolean {
+    return this.taken;
   }
 
   get live(): boolean {
@@ -199,6 +205,7 @@ export class AudienceLoop {
   private fence(): void {
     if (this.ended) return;
     this.ended = true;
+    this.taken = true;
     this.options.onFenced();
   }
 
@@ -214,4 +221,3 @@ function commit(state: AccountState, change: AccountChanges): void {
   state.catalogue = change.catalogue;
   state.nextOrdinal = change.nextOrdinal;
 }
-

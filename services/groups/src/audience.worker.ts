@@ -66,20 +66,16 @@ class Partition {
   }
 
   private async lead(): Promise<void> {
-    let fenced = false;
-    const loop = this.makeLoop(() => {
-      fenced = true;
-      this.wake();
-    });
+    const loop = this.makeLoop(() => this.wake());
     try {
       await loop.start();
       this.loop = loop;
-      while (!this.stopped && !fenced && (await this.keep())) await this.pause();
-      if (fenced) this.log.warn('audience loop fenced');
+      while (!this.stopped && !loop.fenced && (await this.keep())) await this.pause();
+      if (loop.fenced) this.log.warn('audience loop fenced');
     } finally {
       this.loop = null;
       await loop.stop();
-      if (!fenced) await this.lease.release().catch(() => undefined);
+      if (!loop.fenced) await this.lease.release().catch(() => undefined);
     }
   }
 
@@ -193,8 +189,11 @@ export class Audiences implements OnModuleInit, OnModuleDestroy {
   async reach(account: string, atLeast: number | undefined): Promise<number> {
     const loop = this.loopOf(account);
     if (atLeast !== undefined) {
-      const reached = loop ? await loop.reached(atLeast, WAIT_MS) : await this.pollCheckpoint(account, atLeast);
-      if (!reached) throw new Refusal('read:behind', { position: Math.max(0, await this.storedPosition(account)) });
+      const reached = loop
+        ? await loop.reached(atLeast, WAIT_MS)
+        : await this.pollCheckpoint(account, atLeast);
+      if (!reached)
+        throw new Refusal('read:behind', { position: Math.max(0, await this.storedPosition(account)) });
     }
     return Math.max(0, loop?.position ?? (await this.storedPosition(account)));
   }

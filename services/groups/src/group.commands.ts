@@ -63,7 +63,8 @@ export class GroupCommands {
     const decide = (state: domain.GroupState): ReturnType<typeof domain.changeGroup> =>
       domain.changeGroup(state, { name, rule, categories }, others);
     const done = await this.claimed(envelope, isNew ? name : null, id, decide);
-    if (isNew && current && done.outcome === 'applied') await this.giveUpName(account, current.name, name, id);
+    if (isNew && current && done.outcome === 'applied')
+      await this.giveUpName(account, current.name, name, id);
     return {
       group: await this.views.written(account, done.state, done.position, catalogue),
       changed: done.outcome !== 'nothing',

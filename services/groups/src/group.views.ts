@@ -45,7 +45,12 @@ export class GroupViews {
   }
 
   /** The group after a command, with counts when the model gets there soon. */
-  async written(account: string, group: GroupState, position: number, catalogue: FieldCatalogue): Promise<Group> {
+  async written(
+    account: string,
+    group: GroupState,
+    position: number,
+    catalogue: FieldCatalogue,
+  ): Promise<Group> {
     const view = await this.audiences.soon(account, position, COUNTS_WAIT_MS);
     const known = group.groupId === null ? undefined : view?.state.catalogue.groups.get(group.groupId);
     if (view && isLive(known)) return viewOf(known, view.state, catalogue);
@@ -65,8 +70,15 @@ export class GroupViews {
 
 function allContacts(state: AccountState): Group {
   return {
-    ...{ id: ALL_CONTACTS, name: 'All contacts', kind: 'dynamic', rule: 'true', categories: [] },
-    ...{ ready: true, builtin: true, counts: state.bitmaps.counts(ALL_CONTACTS), createdAt: null },
+    id: ALL_CONTACTS,
+    name: 'All contacts',
+    kind: 'dynamic',
+    rule: 'true',
+    categories: [],
+    ready: true,
+    builtin: true,
+    counts: state.bitmaps.counts(ALL_CONTACTS),
+    createdAt: null,
   } as Group;
 }
 

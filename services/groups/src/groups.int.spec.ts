@@ -1,4 +1,13 @@
-import { createGroup, addMembers, findMembers, getGroup, groupLog, listGroups, removeMembers, why } from '@muster/contracts/group';
+import {
+  createGroup,
+  addMembers,
+  findMembers,
+  getGroup,
+  groupLog,
+  listGroups,
+  removeMembers,
+  why,
+} from '@muster/contracts/group';
 import { eventually } from '@muster/testing/eventually';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { World } from './test-world.js';
@@ -14,10 +23,20 @@ describe('the groups service', () => {
   });
 
   it('lists a contact that was just registered', async () => {
-    const { id, position } = await world.register({ phone: '+12025550101', firstName: 'Ann', lastName: 'Able' });
+    const { id, position } = await world.register({
+      phone: '+12025550101',
+      firstName: 'Ann',
+      lastName: 'Able',
+    });
     const { items, total } = await world.ask(findMembers, { atLeast: position, count: true });
     expect(total).toBe(1);
-    expect(items[0]).toMatchObject({ id, phone: '+12025550101', firstName: 'Ann', status: 'active', groups: [] });
+    expect(items[0]).toMatchObject({
+      id,
+      phone: '+12025550101',
+      firstName: 'Ann',
+      status: 'active',
+      groups: [],
+    });
   });
 
   it('puts contacts into a standard group and takes them out', async () => {

@@ -1,6 +1,8 @@
 import type { DynamicModule } from '@nestjs/common';
 import { RuntimeModule } from '@muster/runtime/runtime.module';
 import { LoopObserver } from './audience.loop.js';
+import { AudienceQueries } from './audience.queries.js';
+import { Questions } from './audience.question.js';
 import { Audiences } from './audience.worker.js';
 import type { GroupsEnv } from './config.js';
 import { GroupCommands } from './group.commands.js';
@@ -9,6 +11,9 @@ import { GroupQueries } from './group.queries.js';
 import { GroupViews } from './group.views.js';
 import { MemberQueries } from './member.queries.js';
 import { Memberships } from './membership.js';
+import { ReceiptCommands } from './receipt.commands.js';
+import { ReceiptQueries } from './receipt.queries.js';
+import { Receipts } from './receipt.store.js';
 
 class GroupsModule {}
 
@@ -17,7 +22,22 @@ export function groupsModule(env: GroupsEnv, observer = new LoopObserver()): Dyn
   return {
     module: GroupsModule,
     imports: [RuntimeModule.forService('groups', env)],
-    controllers: [GroupCommands, GroupQueries, MemberQueries],
-    providers: [{ provide: LoopObserver, useValue: observer }, Audiences, GroupDirectory, GroupViews, Memberships],
+    controllers: [
+      GroupCommands,
+      GroupQueries,
+      MemberQueries,
+      AudienceQueries,
+      ReceiptCommands,
+      ReceiptQueries,
+    ],
+    providers: [
+      { provide: LoopObserver, useValue: observer },
+      Audiences,
+      GroupDirectory,
+      GroupViews,
+      Memberships,
+      Questions,
+      Receipts,
+    ],
   };
 }

@@ -1,5 +1,12 @@
 import { Controller } from '@nestjs/common';
-import { ALL_CONTACTS, findMembers, getMemberships, groupLog, why, type RuleJson } from '@muster/contracts/group';
+import {
+  ALL_CONTACTS,
+  findMembers,
+  getMemberships,
+  groupLog,
+  why,
+  type RuleJson,
+} from '@muster/contracts/group';
 import type { DetailStatus } from '@muster/contracts/detail';
 import { Refusal } from '@muster/contracts/errors';
 import { documentId } from '@muster/contracts/names';
@@ -82,7 +89,8 @@ export class MemberQueries {
 
   /** Whole groups are counted in the bitmaps. */
   private async count(state: AccountState, filter: Filter, input: Input): Promise<number> {
-    if (input.query === undefined && input.status === undefined) return state.bitmaps.ofGroup(input.group).size;
+    if (input.query === undefined && input.status === undefined)
+      return state.bitmaps.ofGroup(input.group).size;
     return this.audiences.collections.members.countDocuments(filter);
   }
 
@@ -131,8 +139,7 @@ export class MemberQueries {
     return {
       member: member.groups.includes(input.id),
       since: last?.cause.at ?? null,
-      condition:
-        rule === undefined ? null : displayRule(rule, await this.views.catalogue(account, state)),
+      condition: rule === undefined ? null : displayRule(rule, await this.views.catalogue(account, state)),
       event: last ? eventOf(last) : null,
     };
   }

@@ -51,9 +51,14 @@ export class RuleSet {
     });
   }
 
-  /** The rule of a group, for explanations. */
-  has(groupId: string): boolean {
-    return this.indexOf.has(groupId);
+  /** Whether the members of a group may depend on those of another, by however many steps. */
+  follows(groupId: string, named: string): boolean {
+    const index = this.indexOf.get(groupId);
+    if (index === undefined) return false;
+    const references = groupsOf((this.ordered[index] as CompiledGroup).rule);
+    return (
+      references.has(named) || [...references].some((one) => one !== groupId && this.follows(one, named))
+    );
   }
 
   /** Every rule, for a member that is new. */
@@ -147,7 +152,8 @@ export function ruleSetAsOf(groups: Iterable<GroupDocument>, position: number): 
   for (const group of groups) {
     const gone = group.deletedPosition !== null && group.deletedPosition <= position;
     const version = group.versions.findLast((one) => one.position <= position);
-    if (!gone && version && group.kind === 'dynamic') rules.push({ groupId: group.groupId, rule: version.rule });
+    if (!gone && version && group.kind === 'dynamic')
+      rules.push({ groupId: group.groupId, rule: version.rule });
   }
   return new RuleSet(rules);
 }

@@ -42,7 +42,11 @@ class LedgerStandIn {
   @Handles(changesSince)
   async changes({ input }: Ask<typeof changesSince>): Promise<AnswerOf<typeof changesSince>> {
     const changes = [...this.said.changes.values()].filter((change) => change.position > input.after);
-    return { changes, complete: this.said.complete, position: Math.max(0, ...changes.map((one) => one.position)) };
+    return {
+      changes,
+      complete: this.said.complete,
+      position: Math.max(0, ...changes.map((one) => one.position)),
+    };
   }
 }
 
@@ -107,7 +111,11 @@ export class World {
 
   /** Starts the groups service and waits until it is ready. */
   async startGroups(observer = new LoopObserver()): Promise<Running> {
-    this.running = await bootstrap({ service: 'groups', module: groupsModule(this.env, observer), env: this.env });
+    this.running = await bootstrap({
+      service: 'groups',
+      module: groupsModule(this.env, observer),
+      env: this.env,
+    });
     return this.running;
   }
 
@@ -177,7 +185,9 @@ export class World {
         details,
         values: Object.fromEntries(keyed.map(({ key, value }) => [key, value])),
         ...(noBasis ? {} : { basis: { source: 'form', at: '2026-01-02T03:04:05.678Z' } }),
-        ...{ firstName, lastName, fields },
+        firstName,
+        lastName,
+        fields,
       },
     };
     return { id, position: await this.append(streamName('contact', this.account, id), [registered], true) };
@@ -198,13 +208,23 @@ export class World {
   }
 
   /** A statement as compliance records it: in the log and, at the same time, in its answer to changes-since. */
-  async say(kind: DetailKind, value: string, standing: 'granted' | 'revoked', saidAt?: string): Promise<number> {
+  async say(
+    kind: DetailKind,
+    value: string,
+    standing: 'granted' | 'revoked',
+    saidAt?: string,
+  ): Promise<number> {
     const key = await this.keyOf(kind, value);
     const at = saidAt ?? new Date().toISOString();
     const event: ConsentEvent = {
       type: standing === 'granted' ? 'ConsentGranted' : 'ConsentRevoked',
       data: {
-        ...{ detailKey: key, kind, origin: 'keyword', initiative: 'person', saidAt: at, receiptOnly: true },
+        detailKey: key,
+        kind,
+        origin: 'keyword',
+        initiative: 'person',
+        saidAt: at,
+        receiptOnly: true,
         standing,
       },
     };

@@ -82,7 +82,13 @@ export function createGroup(state: GroupState, create: CreateGroup, others: Othe
   if (kind === 'standard' && rule) throw new Refusal('group:standard', { path: 'rule' });
   if (kind === 'dynamic' && !rule) throw new Refusal('group:rule_required', { path: 'rule' });
   if (rule) refuseCycle(groupId, rule, others.references);
-  const data = { groupId, name, kind, ...(rule ? { rule: rule.text } : {}), categories: [...create.categories] };
+  const data = {
+    groupId,
+    name,
+    kind,
+    ...(rule ? { rule: rule.text } : {}),
+    categories: [...create.categories],
+  };
   return [{ type: 'GroupCreated', data }];
 }
 
@@ -98,7 +104,8 @@ export function changeGroup(state: GroupState, change: ChangeGroup, others: Othe
   const events: GroupEvent[] = [];
   const renamed = change.name !== undefined && change.name !== state.name;
   if (renamed) refuseTakenName(state.groupId, others);
-  const categories = change.categories && !equal(change.categories, state.categories) ? change.categories : null;
+  const categories =
+    change.categories && !equal(change.categories, state.categories) ? change.categories : null;
   if (renamed || categories) {
     const data = {
       ...(renamed ? { name: change.name } : {}),
