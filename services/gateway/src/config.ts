@@ -7,7 +7,7 @@ const HttpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/
 export const GatewaySettings = RuntimeEnv.extend({
   /** Opens accounts and changes what they cannot; at least 24 characters. */
   OPERATOR_KEY: z.string().min(24),
-  /** Where carriers and callers reach the gateway; without it, the address that each caller used. */
+  /** Where carriers and callers reach the gateway; without it, the address that each caller used. Behind a proxy, set it. */
   PUBLIC_URL: HttpUrl.optional(),
   /** The imports service over HTTP, for files in and rejects out. */
   IMPORTS_URL: HttpUrl,

@@ -10,10 +10,14 @@ const tag = 'Inbound';
 /** As base64 with its envelope it must fit in one request of 512 KiB. */
 export const WEBHOOK_BYTES_MAX = 256 * 1024;
 
-/** Refusals that are the carrier's fault: repeating the same request would not help. */
-const CARRIERS_FAULT: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+/**
+ * Refusals that repeating the same request would not change. The inbound service denies an endpoint only after reading
+ * its stream, as when it belongs to another provider.
+ */
+const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'webhook:signature',
   'webhook:malformed',
+  'endpoint:not_found',
   'request:too_large',
 ]);
 
@@ -33,19 +37,14 @@ async function receive(call: Call<z.infer<typeof Webhook>>): Promise<Answer> {
     source: { kind: 'provider' },
   };
   const { headers, url, bytes } = call.http;
-  const input = {
-    provider,
-    endpointId,
-    method: 'POST',
-    pathAndQuery: url,
-    headers,
-    body: bytes.toString('base64'),
-  };
+  const base = call.edge.publicUrl ?? call.http.origin;
+  const body = bytes.toString('base64');
+  const input = { provider, endpointId, method: 'POST', pathAndQuery: url, headers, body, base };
   try {
-    const { status, contentType, body } = await call.ask(receiveWebhook, input, envelope);
-    return { status, text: body, headers: { 'content-type': contentType } };
+    const answer = await call.ask(receiveWebhook, input, envelope);
+    return { status: answer.status, text: answer.body, headers: { 'content-type': answer.contentType } };
   } catch (error) {
-    if (error instanceof Refusal && CARRIERS_FAULT.has(error.code)) throw error;
+    if (error instanceof Refusal && FINAL.has(error.code)) throw error;
     call.edge.log.error('a webhook was not taken', error, { endpoint: endpointId, account });
     throw new Refusal('service:unavailable');
   }

@@ -120,6 +120,7 @@ describe('a webhook', () => {
       provider: 'twilio',
       endpointId,
       method: 'POST',
+      base: `http://127.0.0.1:${gateway.httpPort}`,
       pathAndQuery: `/v1/webhooks/twilio/${endpointId}?a=%2F1&b`,
     });
     expect(input.headers).toMatchObject({
@@ -143,15 +144,18 @@ describe('a webhook', () => {
     ['service:busy', 503],
     ['service:timeout', 503],
     ['request:invalid', 503],
-    ['endpoint:not_found', 503],
     ['contact:ambiguous', 503],
     ['a bug', 503],
+    ['endpoint:not_found', 404],
     ['webhook:signature', 403],
     ['webhook:malformed', 400],
-  ])('that meets %s is answered %i: a carrier gives up on a 4xx', async (code, status) => {
-    Inbound.answer = code === 'a bug' ? new Error('boom') : new Refusal(code);
-    expect((await post(await addEndpoint(), 'Body=STOP')).status).toBe(status);
-  });
+  ])(
+    'that meets %s is answered %i: a carrier gives up on a 4xx, which is for what repeating cannot change',
+    async (code, status) => {
+      Inbound.answer = code === 'a bug' ? new Error('boom') : new Refusal(code);
+      expect((await post(await addEndpoint(), 'Body=STOP')).status).toBe(status);
+    },
+  );
 
   it('is turned away for good only when no endpoint has that id', async () => {
     expect(await post(uuid7(), 'x')).toMatchObject({ status: 404 });
