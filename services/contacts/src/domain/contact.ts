@@ -230,7 +230,7 @@ export interface Change {
 
 /**
  * Changes what is named and leaves the rest. A new phone number takes the place of the primary one and has only the
- * basis of this change.
+ * basis of this change; null takes all numbers away.
  * @throws Refusal `contact:not_found`, `contact:required`, `contact:too_many_details`
  */
 export function changeContact(state: ContactState, { change, basis, required }: Change): ContactEvent[] {
@@ -255,7 +255,7 @@ function detailEvents(
   const held = state.details.filter((detail) => detail.kind === kind);
   const primary = held.find((detail) => detail.primary);
   const released = (key: string): ContactEvent => ({ type: 'DetailReleased', data: { kind, key } });
-  if (given === null) return primary ? [released(primary.key)] : [];
+  if (given === null) return held.map((detail) => released(detail.key));
   if (primary?.key === given.key) return [];
   if (held.some((detail) => detail.key === given.key)) {
     return [{ type: 'PrimaryChanged', data: { kind, key: given.key } }];
