@@ -100,10 +100,10 @@ function checked(schema: z.ZodType | undefined, value: unknown, place: 'body' | 
 /** @throws Refusal for a key that is empty, too long or not printable. */
 function idempotencyKey(header: string | undefined): string | null {
   if (header === undefined) return null;
-  if (!/^[\x21-\x7e]{1,255}$/.test(header))
+  if (!/^[\x20-\x7e]{1,255}$/.test(header))
     throw new Refusal('request:invalid', {
       path: 'header.idempotency-key',
-      detail: 'An Idempotency-Key has 1 to 255 printable characters without spaces.',
+      detail: 'An Idempotency-Key has 1 to 255 printable ASCII characters.',
     });
   return header;
 }
