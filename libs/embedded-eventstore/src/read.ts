@@ -34,6 +34,7 @@ async function readOneStream(call: Call, writer: Writer, options: ReadOptions): 
   if (options.hasFilter()) throw invalidArgument('A stream cannot be read with a filter.');
   const encode = eventEncoder(writer.store, options.getResolveLinks());
   const revision = from.hasRevision() ? Number(from.getRevision()) : from.hasEnd() ? 'end' : 'start';
+  await writer.durable();
   if (options.hasSubscription()) {
     return subscribeToStream(call, writer, name, revision, encode);
   }
@@ -46,7 +47,7 @@ async function readOneStream(call: Call, writer: Writer, options: ReadOptions): 
     return;
   }
   const start = revision === 'start' ? 0 : revision === 'end' ? TOMBSTONE_REVISION : revision;
-  await sendStream(call, store, stream, { start, backwards, count: Number(options.getCount()), encode });
+  await sendStream(call, writer, stream, { start, backwards, count: Number(options.getCount()), encode });
 }
 
 interface StreamRange {
@@ -59,10 +60,11 @@ interface StreamRange {
 /** Sends up to `count` events of a stream; what `$maxCount`, `$maxAge` and `$tb` hide does not count. */
 async function sendStream(
   call: Call,
-  store: Store,
+  writer: Writer,
   stream: StreamState,
   { start, backwards, count, encode }: StreamRange,
 ): Promise<void> {
+  const { store } = writer;
   const first = store.firstReadable(stream);
   const oldest = Date.now() - stream.metadata.maxAgeMs;
   let from = backwards ? start : Math.max(start, first);
@@ -75,6 +77,7 @@ async function sendStream(
     left -= events.length;
     from = backwards ? last.rev - 1 : last.rev + 1;
     await sendPage(call, events.map(encode));
+    await writer.durable();
   }
 }
 
@@ -101,7 +104,10 @@ async function readLog(call: Call, writer: Writer, options: ReadOptions): Promis
   const backwards = options.getReadDirection() === streams.ReadReq.Options.ReadDirection.BACKWARDS;
   if (backwards) {
     const before = all.hasEnd() ? TOMBSTONE_REVISION : (position ?? 0);
-    return sendLogBackwards(call, writer.store, before, count, { filter, encode });
+    return sendLogBackwards(call, writer.store, Math.min(before, writer.tail.last + 1), count, {
+      filter,
+      encode,
+    });
   }
   if (!all.hasEnd()) await sendLog(call, writer, position ?? 0, count, { filter, encode });
 }

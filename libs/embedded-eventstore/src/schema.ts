@@ -49,11 +49,18 @@ export function lockData(dataDir: string): Database.Database {
   }
 }
 
-/** Opens `events.db` in the directory and creates its tables on first use. */
-export function openDatabase(dataDir: string, sync: Sync): Database.Database {
-  const db = new Database(join(dataDir, 'events.db'));
+const FILE = 'events.db';
+/** The write-ahead log of the data; it exists while the database is open. */
+export const writeAheadLog = (dataDir: string): string => join(dataDir, `${FILE}-wal`);
+
+/**
+ * Opens `events.db` in the directory and creates its tables on first use. Commits are not made durable by the
+ * database but by whoever commits; only its own consistency after power loss is (`synchronous = normal`).
+ */
+export function openDatabase(dataDir: string): Database.Database {
+  const db = new Database(join(dataDir, FILE));
   db.pragma('journal_mode = WAL');
-  db.pragma(`synchronous = ${sync}`);
+  db.pragma('synchronous = normal');
   db.pragma('cache_size = -65536');
   db.pragma('mmap_size = 268435456');
   db.pragma('temp_store = memory');

@@ -6,7 +6,8 @@ import { deleteStream } from './delete.js';
 import { stopping, unimplemented } from './errors.js';
 import { clusterOfOne, newInstanceId, supportedMethods } from './features.js';
 import { read } from './read.js';
-import { type Sync, lockData, openDatabase } from './schema.js';
+import { DurableLog } from './log.js';
+import { type Sync, lockData, openDatabase, writeAheadLog } from './schema.js';
 import { Store } from './store.js';
 import { Writer } from './writer.js';
 import { writeFirstEvents } from './firstEvents.js';
@@ -40,13 +41,16 @@ const CLOSE_GRACE_MS = 1000;
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const lock = lockData(options.dataDir);
   try {
-    const db = openDatabase(options.dataDir, options.sync ?? 'full');
-    const writer = new Writer(new Store(db));
+    const db = openDatabase(options.dataDir);
+    const store = new Store(db);
+    const log = options.sync === 'normal' ? undefined : new DurableLog(writeAheadLog(options.dataDir));
+    const writer = new Writer(store, log);
     if (writer.tail.last === 0) await writeFirstEvents(writer);
     const transport = new Transport(writer);
     const port = await transport.listen(options.port);
     const close = async (): Promise<void> => {
       await transport.close();
+      log?.close();
       db.close();
       lock.close();
     };
@@ -127,7 +131,7 @@ class Transport {
 
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.writer.flushAll();
+    await this.writer.flushAll();
     // Answers of the last commit leave in microtasks, before their call is cancelled.
     await Promise.resolve();
     for (const call of this.#calls) call.finish(stopping(call.statusWhenStopped));

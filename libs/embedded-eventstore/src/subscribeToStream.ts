@@ -26,6 +26,7 @@ export async function subscribeToStream(
   await call.send([encodeConfirmation(randomUUID())]);
   if (live) await call.send([CAUGHT_UP]);
   while (!call.closed) {
+    await writer.durable();
     const stream = store.find(name);
     const exists =
       stream !== undefined && stream.last !== NO_STREAM && (live || !stream.metadata.softDeleted);

@@ -1,5 +1,6 @@
 import type { ProposedEvent } from './codec.js';
 import { checkCommit } from './commitCheck.js';
+import type { DurableLog } from './log.js';
 import { NO_METADATA, parseMetadata, recreatedMetadata } from './metadata.js';
 import { RecentEvents } from './recentEvents.js';
 import { createdField, dataOf, systemEvent } from './recorded.js';
@@ -37,8 +38,9 @@ const GROUP_EVENTS = 4096;
 const GROUP_BYTES = 32 * 1024 * 1024;
 
 /**
- * The only writer. All requests that have arrived within one turn of the event loop are committed as one
- * transaction: while a commit waits for the disk, the next group gathers.
+ * The only writer. A group of requests is committed as one transaction and made durable once; requests that arrive
+ * meanwhile are the next group. Until a commit is durable nobody is told of it: not its writers, not subscribers,
+ * and a read of a stream waits (`durable`).
  */
 export class Writer {
   readonly tail: Tail;
@@ -47,8 +49,13 @@ export class Writer {
   readonly #waiting = new Set<() => void>();
   readonly #transact;
   #scheduled = false;
+  #syncing: Promise<void> | undefined;
 
-  constructor(readonly store: Store) {
+  /** Without `log` a commit counts as durable at once. */
+  constructor(
+    readonly store: Store,
+    private readonly log?: DurableLog,
+  ) {
     this.tail = new Tail(store.lastPosition());
     this.#transact = store.db.transaction((transaction: Transaction, group: readonly WriteRequest[]) =>
       group.map((request) => transaction.apply(request)),
@@ -66,6 +73,11 @@ export class Writer {
     return new Promise((done) => this.write({ ...request, done }));
   }
 
+  /** A promise if the store holds a commit that is not durable yet; right after it, all of it is. */
+  durable(): Promise<void> | undefined {
+    return this.#syncing;
+  }
+
   /** Calls `wake` once, after the next commit. Returns how to take that back. */
   onCommit(wake: () => void): () => void {
     this.#waiting.add(wake);
@@ -73,16 +85,20 @@ export class Writer {
   }
 
   /** Commits everything that is queued, before the database is closed. */
-  flushAll(): void {
-    while (this.#queue.length > 0) this.#flush();
+  async flushAll(): Promise<void> {
+    while (this.#syncing || this.#queue.length > 0) {
+      if (!this.#syncing) this.#flush();
+      await this.#syncing;
+    }
   }
 
   #schedule(): void {
-    if (this.#scheduled) return;
+    if (this.#scheduled || this.#syncing || this.#queue.length === 0) return;
     this.#scheduled = true;
+    // In the next turn, so that answers that are due leave before the commit takes its time.
     setImmediate(() => {
       this.#scheduled = false;
-      if (this.#queue.length > 0) this.#flush();
+      if (!this.#syncing && this.#queue.length > 0) this.#flush();
     });
   }
 
@@ -101,8 +117,22 @@ export class Writer {
 
   #flush(): void {
     const group = this.#takeGroup();
-    if (this.#queue.length > 0) this.#schedule();
     const { results, written } = this.#commit(group);
+    const settle = (): void => {
+      this.#syncing = undefined;
+      this.#settle(group, results, written);
+      this.#schedule();
+    };
+    if (this.log && written.length > 0) this.#syncing = this.log.sync().then(settle);
+    else settle();
+  }
+
+  /** Tells everybody of a commit. */
+  #settle(
+    group: readonly WriteRequest[],
+    results: readonly WriteResult[],
+    written: readonly StoredEvent[],
+  ): void {
     this.tail.add(written);
     group.forEach((request, index) => request.done(results[index]!));
     if (written.length === 0) return;
@@ -112,8 +142,7 @@ export class Writer {
   }
 
   #commit(group: readonly WriteRequest[]): { results: WriteResult[]; written: StoredEvent[] } {
-    const now = Date.now();
-    const transaction = new Transaction(this.store, this.#recent, this.tail.last, now);
+    const transaction = new Transaction(this.store, this.#recent, this.tail.last, Date.now());
     try {
       const results = this.#transact(transaction, group);
       return { results, written: transaction.written };
