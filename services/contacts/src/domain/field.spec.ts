@@ -89,11 +89,6 @@ describe('reading a value', () => {
   ];
   it.each(bad)('%s %j is refused without showing the value', (type, given) => {
     const attempt = (): unknown => fieldValue(field(type), given);
-    expect(attempt).toThrow(Refusal);
-    try {
-      attempt();
-    } catch (error) {
-      expect((error as Refusal).data).toEqual({ path: 'fields.f', expected: type });
-    }
+    expect(attempt).toThrow(new Refusal('field:invalid_value', { path: 'fields.f', expected: type }));
   });
 });
