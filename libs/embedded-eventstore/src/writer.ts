@@ -54,7 +54,7 @@ export class Writer {
   /** Without `log` a commit counts as durable at once. */
   constructor(
     readonly store: Store,
-    private readonly log?: DurableLog,
+    private readonly log?: Pick<DurableLog, 'sync'>,
   ) {
     this.tail = new Tail(store.lastPosition());
     this.#transact = store.db.transaction((transaction: Transaction, group: readonly WriteRequest[]) =>
