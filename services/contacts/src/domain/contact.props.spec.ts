@@ -15,9 +15,7 @@ import {
 
 const occasion = { at: '2026-01-02T00:00:00.000Z', source: 'api' };
 const detail = (kind: 'phone' | 'email') =>
-  fc
-    .constantFrom('a', 'b', 'c')
-    .map((letter) => ({ kind, key: letter.repeat(64), value: `${kind} ${letter}` }));
+  fc.constantFrom('a', 'b', 'c').map((letter) => ({ kind, key: `${kind} ${letter}`, value: letter }));
 const nullable = <T>(values: fc.Arbitrary<T>) =>
   fc.option(fc.option(values, { nil: null }), { nil: undefined });
 const change: fc.Arbitrary<ContactChange> = fc.record({
@@ -29,16 +27,18 @@ const change: fc.Arbitrary<ContactChange> = fc.record({
   fields: fc.option(fc.dictionary(fc.constantFrom('x', 'y'), fc.option(fc.integer())), { nil: undefined }),
 });
 type Act = (state: ContactState) => ContactEvent[];
+const named = (name: string, to: unknown, one: Act): Act =>
+  Object.assign(one, { [fc.toStringMethod]: () => `${name} ${JSON.stringify(to)}` });
 const act: fc.Arbitrary<Act> = fc.oneof(
-  fc.tuple(change, fc.constantFrom('overwrite' as const, 'fill' as const, 'never' as const)).map(
-    ([to, update]): Act =>
-      (state) =>
+  fc
+    .tuple(change, fc.constantFrom('overwrite' as const, 'fill' as const, 'never' as const))
+    .map(([to, update]) =>
+      named(`register ${update}`, to, (state) =>
         registerContact(state, { contactId: 'c', change: to, basis: undefined, update, required: [] }),
-  ),
-  change.map(
-    (to): Act =>
-      (state) =>
-        changeContact(state, { change: to, basis: undefined, required: [] }),
+      ),
+    ),
+  change.map((to) =>
+    named('change', to, (state) => changeContact(state, { change: to, basis: undefined, required: [] })),
   ),
   fc.constant<Act>(deleteContact),
 );
