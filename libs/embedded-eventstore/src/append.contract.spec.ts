@@ -11,7 +11,7 @@ import {
 } from '@eventstore/db-client';
 import { startEventStore } from '@muster/testing/servers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { contractTargets } from './contractTargets.js';
+import { contractTargets } from './contract-targets.js';
 
 const event = () => jsonEvent({ type: 'Tested', id: randomUUID(), data: {} });
 const events = (count: number) => Array.from({ length: count }, () => event());

@@ -6,7 +6,7 @@ import {
   decodeAppend,
   decodeBatchAppend,
 } from './codec.js';
-import { badRequest, encodeBatchFailure, encodeBatchResult, timedOut, tooLarge } from './appendAnswers.js';
+import { badRequest, encodeBatchFailure, encodeBatchResult, timedOut, tooLarge } from './append-answers.js';
 import {
   RpcError,
   Status,

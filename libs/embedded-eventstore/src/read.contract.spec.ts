@@ -11,7 +11,7 @@ import {
 } from '@eventstore/db-client';
 import { startEventStore } from '@muster/testing/servers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { contractTargets } from './contractTargets.js';
+import { contractTargets } from './contract-targets.js';
 
 const events = (count: number) =>
   Array.from({ length: count }, (_, n) => jsonEvent({ type: 'Tested', data: { n } }));

@@ -3,13 +3,13 @@ import type { Call, Handler } from './call.js';
 import { invalidArgument, streamDeleted } from './errors.js';
 import { createFilter } from './filter.js';
 import { streams } from './generated.js';
-import { type EncodeEvent, eventEncoder } from './encodeEvents.js';
+import { type EncodeEvent, eventEncoder } from './encode-events.js';
 import { encodeStreamNotFound } from './recorded.js';
 import { NO_STREAM, TOMBSTONE_REVISION } from './revision.js';
 import { Scan } from './scan.js';
 import { PAGE, type Store, type StreamState } from './store.js';
-import { type LogView, subscribeToAll } from './subscribeToAll.js';
-import { subscribeToStream } from './subscribeToStream.js';
+import { type LogView, subscribeToAll } from './subscribe-to-all.js';
+import { subscribeToStream } from './subscribe-to-stream.js';
 import type { Writer } from './writer.js';
 
 type ReadOptions = InstanceType<typeof streams.ReadReq.Options>;

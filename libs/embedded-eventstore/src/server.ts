@@ -10,7 +10,7 @@ import { DurableLog } from './log.js';
 import { type Sync, lockData, openDatabase, writeAheadLog } from './schema.js';
 import { Store } from './store.js';
 import { Writer } from './writer.js';
-import { writeFirstEvents } from './firstEvents.js';
+import { writeFirstEvents } from './first-events.js';
 
 export interface ServerOptions {
   /** Directory of the data; created if it does not exist. Only one server may use it at a time. */

@@ -13,7 +13,7 @@ import {
   streamNameOf,
 } from './recorded.js';
 import { NO_STREAM, TOMBSTONE_REVISION } from './revision.js';
-import { MalformedMessage, readVarint, varintField } from './varint.js';
+import { readVarint, varintField } from './varint.js';
 
 const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 });
 const proposals = fc.record({
@@ -56,6 +56,16 @@ function batchMessage(stream: string, proposal: Proposal, structured: boolean): 
   request.addProposedMessages(message);
   request.setIsFinal(true);
   return Buffer.from(request.serializeBinary());
+}
+
+/** The name of what the work throws, or '' if it throws nothing. */
+function refusal(work: () => unknown): string {
+  try {
+    work();
+    return '';
+  } catch (cause) {
+    return cause instanceof Error ? cause.name : String(cause);
+  }
 }
 
 describe('an event that is stored as it came', () => {
@@ -123,11 +133,9 @@ describe('an event that is stored as it came', () => {
         (at, byte, end) => {
           const broken = Buffer.from(whole.subarray(0, end));
           if (at < broken.length) broken[at] = byte;
-          try {
-            decodeBatchAppend(broken, 0).decodeEvents();
-          } catch (cause) {
-            expect(cause instanceof MalformedMessage || cause instanceof MissingProperty).toBe(true);
-          }
+          expect(refusal(() => decodeBatchAppend(broken, 0).decodeEvents())).toMatch(
+            /^$|^MalformedMessage$|^MissingProperty$/,
+          );
         },
       ),
       { numRuns: 2000 },
@@ -168,7 +176,7 @@ describe('frames', () => {
 
   it('leave in few pieces, and one larger than a piece leaves whole', () => {
     const small = packFrames(Array.from({ length: 1000 }, () => Buffer.alloc(595)));
-    expect(small.map(({ length }) => length)).toEqual([262_200, 262_200, 75_600]);
+    expect(small.map(({ length }) => length)).toEqual([261_600, 261_600, 76_800]);
     expect(packFrames([Buffer.alloc(1_000_000)]).map(({ length }) => length)).toEqual([1_000_005]);
   });
 });

@@ -1,8 +1,8 @@
 import type { ProposedEvent } from './codec.js';
-import { checkCommit } from './commitCheck.js';
+import { checkCommit } from './commit-check.js';
 import type { DurableLog } from './log.js';
 import { NO_METADATA, parseMetadata, recreatedMetadata } from './metadata.js';
-import { RecentEvents } from './recentEvents.js';
+import { RecentEvents } from './recent-events.js';
 import { createdField, dataOf, systemEvent } from './recorded.js';
 import { NO_STREAM, SOFT_DELETED_JSON, TOMBSTONE_REVISION } from './revision.js';
 import {

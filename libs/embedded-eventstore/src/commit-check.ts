@@ -1,6 +1,6 @@
 import { ANY, NO_STREAM, STREAM_EXISTS } from './revision.js';
 import { type Store, type StreamState, metadataStreamOf } from './store.js';
-import type { RecentEvents } from './recentEvents.js';
+import type { RecentEvents } from './recent-events.js';
 
 /** Whether an append may be made, and if not, what its answer is. */
 export type CommitCheck =

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Call } from './call.js';
-import { nextCommit } from './commitWait.js';
+import { nextCommit } from './commit-wait.js';
 import { streamDeleted } from './errors.js';
-import type { EncodeEvent } from './encodeEvents.js';
+import type { EncodeEvent } from './encode-events.js';
 import { CAUGHT_UP, encodeConfirmation } from './recorded.js';
 import { NO_STREAM, TOMBSTONE_REVISION } from './revision.js';
 import type { Store, StreamState } from './store.js';

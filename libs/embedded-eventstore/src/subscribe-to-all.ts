@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Call } from './call.js';
-import { nextCommit } from './commitWait.js';
+import { nextCommit } from './commit-wait.js';
 import type { EventFilter } from './filter.js';
-import type { EncodeEvent } from './encodeEvents.js';
+import type { EncodeEvent } from './encode-events.js';
 import { CAUGHT_UP, FELL_BEHIND, encodeCheckpoint, encodeConfirmation } from './recorded.js';
 import { Scan, type ScanPage } from './scan.js';
 import { PAGE } from './store.js';
