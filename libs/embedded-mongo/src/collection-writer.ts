@@ -1,4 +1,4 @@
-import { encodeKey } from './bson-order.js';
+import { encodeKey, identicalValues } from './bson-order.js';
 import { type Document, describeValue, isRegex } from './bson-types.js';
 import type { Catalog, CollectionInfo } from './catalog.js';
 import type { Connection, DocumentTable } from './connection.js';
@@ -58,11 +58,11 @@ export class CollectionWriter {
   replace(n: number, before: Document, after: Document): void {
     const raw = encode(after);
     checkSize(raw.length, 17419);
-    const { indexes } = this.collection;
-    const changes = indexes.map((index) => changesOf(entriesOf(index, before), entriesOf(index, after)));
-    indexes.forEach((index, i) => this.checkUnique(index, changes[i]!.added.keys, n, after, undefined));
+    const affected = this.collection.indexes.filter((index) => !sameFields(index, before, after));
+    const changes = affected.map((index) => changesOf(entriesOf(index, before), entriesOf(index, after)));
+    affected.forEach((index, i) => this.checkUnique(index, changes[i]!.added.keys, n, after, undefined));
     this.documents.replace.run(raw, n);
-    indexes.forEach((index, i) => {
+    affected.forEach((index, i) => {
       const { removed, added } = changes[i]!;
       if (removed.length > 0) this.removeEntries(index, removed, n);
       this.addEntries(index, added, n);
@@ -126,6 +126,17 @@ export class CollectionWriter {
     const value = { _id: id };
     return duplicateKey(this.collection.ns, '_id_', { _id: 1 }, value, describeValue(value));
   }
+}
+
+/** Most updates leave most indexes alone; comparing a few fields is cheaper than making keys twice. */
+function sameFields(index: IndexInfo, before: Document, after: Document): boolean {
+  if (index.needs === undefined) return false;
+  for (const name of index.needs) {
+    const had = Object.hasOwn(before, name);
+    if (had !== Object.hasOwn(after, name)) return false;
+    if (had && !identicalValues(before[name], after[name])) return false;
+  }
+  return true;
 }
 
 function changesOf(before: Entries, after: Entries): { removed: Buffer[]; added: Entries } {

@@ -43,6 +43,8 @@ const ESTIMATE_CAP = 2000;
 
 interface Draft extends Plan {
   estimate: number;
+  /** The paths whose conditions bound the access; plans with the same ones reach the same documents. */
+  bounds: string;
 }
 
 /** Chooses how to reach the documents of a query. */
@@ -161,7 +163,7 @@ class Planner {
       ranges.length === 0
         ? { kind: 'nothing' }
         : { kind: 'index', index, ranges, reverse: order.reverse, repeats: used.repeats };
-    return { access, exact, sorted: order.sorted, estimate: Infinity };
+    return { access, exact, sorted: order.sorted, estimate: Infinity, bounds: used.paths };
   }
 
   /** Whether walking the ranges delivers the order that was asked for, and in which direction. */
@@ -209,6 +211,7 @@ class Planner {
       exact: false,
       sorted: this.request.sort === undefined,
       estimate,
+      bounds: '$or',
     };
   }
 
@@ -229,8 +232,11 @@ class Planner {
    */
   private cheapest(drafts: readonly Draft[]): Plan {
     const { limit = 0, skip = 0 } = this.request;
+    const known = new Map<string, number>();
     for (const draft of drafts) {
-      if (draft.estimate === Infinity) draft.estimate = this.estimate(draft.access);
+      if (draft.estimate === Infinity)
+        draft.estimate = known.get(draft.bounds) ?? this.estimate(draft.access);
+      known.set(draft.bounds, draft.estimate);
     }
     const matches = Math.max(1, Math.min(...drafts.map((draft) => draft.estimate)));
     const costOf = (draft: Draft): number => {
@@ -313,6 +319,12 @@ class IndexUse {
   /** A field that has the same single value in everything the scan meets. */
   isConstant(path: string): boolean {
     return this.constants.has(path);
+  }
+
+  /** The names of the bounded fields. */
+  get paths(): string {
+    const names = this.fields.slice(0, this.bounded).map((field) => field.path);
+    return names.sort().join('\0');
   }
 
   ranges(): KeyRange[] {

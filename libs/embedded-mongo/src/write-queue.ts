@@ -1,3 +1,4 @@
+import type Database from 'better-sqlite3';
 import type { CollectionInfo } from './catalog.js';
 import type { Store } from './store.js';
 
@@ -56,8 +57,17 @@ export class WriteQueue {
   private readonly waiting: Job[] = [];
   private running: Promise<void> | undefined;
   private closed = false;
+  private readonly statements: Record<'begin' | 'commit' | 'mark' | 'release', Database.Statement>;
 
-  constructor(private readonly store: Store) {}
+  constructor(private readonly store: Store) {
+    const { db } = store.writer;
+    this.statements = {
+      begin: db.prepare('BEGIN IMMEDIATE'),
+      commit: db.prepare('COMMIT'),
+      mark: db.prepare('SAVEPOINT job'),
+      release: db.prepare('RELEASE job'),
+    };
+  }
 
   /** Runs a write and resolves with its result when it is durable. */
   submit<T>(run: (transaction: Transaction) => T | Promise<T>): Promise<T> {
@@ -85,7 +95,7 @@ export class WriteQueue {
     const { db } = this.store.writer;
     const done: Done[] = [];
     try {
-      db.exec('BEGIN IMMEDIATE');
+      this.statements.begin.run();
     } catch (error) {
       for (const job of this.waiting.splice(0)) job.reject(error);
       return;
@@ -96,7 +106,7 @@ export class WriteQueue {
         const job = this.waiting.shift()!;
         await this.runJob(job, done);
       } while (this.waiting.length > 0 && performance.now() < until);
-      db.exec('COMMIT');
+      this.statements.commit.run();
     } catch (error) {
       if (db.inTransaction) db.exec('ROLLBACK');
       for (const { job, transaction } of done.toReversed()) {
@@ -114,11 +124,11 @@ export class WriteQueue {
   private async runJob(job: Job, done: Done[]): Promise<void> {
     const { db } = this.store.writer;
     const transaction = new Transaction();
-    db.exec('SAVEPOINT job');
+    this.statements.mark.run();
     try {
       let value = job.run(transaction);
       if (value instanceof Promise) value = await value;
-      db.exec('RELEASE job');
+      this.statements.release.run();
       done.push({ job, transaction, value });
     } catch (error) {
       if (db.inTransaction) db.exec('ROLLBACK TO job; RELEASE job');
