@@ -289,6 +289,15 @@ describe('bad requests', () => {
     ['an unknown address', 'GET', '/v1/nothing', {}, 404, 'request:not_found'],
     ['an unknown method', 'PUT', '/v1/account', {}, 404, 'request:not_found'],
     ['an address outside /v1', 'GET', '/nothing', {}, 404, 'request:not_found'],
+    ['an address that cannot be decoded', 'GET', '/v1/consent/%zz', {}, 400, 'request:invalid'],
+    [
+      'a parameter that is far too long',
+      'GET',
+      `/v1/consent/${'x'.repeat(1100)}`,
+      {},
+      404,
+      'request:not_found',
+    ],
     ['JSON that is none', 'POST', '/v1/accounts', { raw: '{"name":' }, 400, 'request:invalid'],
     [
       'a body of another kind',

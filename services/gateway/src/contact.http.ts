@@ -52,14 +52,16 @@ export const ContactPage = pageOf(Contact).extend({
 interface Extra {
   basisAt?: string | null;
   joined?: Id[];
-  /** Wait for the groups service to have seen this position; when it is too far behind, go on without. */
+  /** Wait for the groups service to have seen this position. */
   seen?: number;
+  /** Refuse rather than go on when the groups service is too far behind: the caller asked for the position. */
+  strict?: boolean;
 }
 
 /** The whole contact: the record from its stream, what may be texted from the ledger, groups and dates. */
 async function assemble(call: Call, record: ContactRecord, extra: Extra = {}): Promise<Contact> {
   const [membership, consents] = await Promise.all([
-    membershipOf(call, record.id, extra.seen),
+    membershipOf(call, record.id, extra),
     Promise.all([...record.phones, ...record.emails].map((detail) => consentOf(call, detail))),
   ]);
   const { basisAt = null, joined = [] } = extra;
@@ -74,12 +76,13 @@ async function consentOf(
   return [key, (await call.ask(getConsent, { detail: value })).consent];
 }
 
-async function membershipOf(call: Call, id: Id, seen?: number): Promise<Membership | undefined> {
+async function membershipOf(call: Call, id: Id, { seen, strict }: Extra): Promise<Membership | undefined> {
   const ask = (input: { ids: Id[]; atLeast?: number }): Promise<Membership | undefined> =>
     call.ask(getMemberships, input).then(({ items }) => items[0]);
   if (seen === undefined) return ask({ ids: [id] });
   return ask({ ids: [id], atLeast: seen }).catch((error: unknown) => {
-    if (error instanceof Refusal && error.code === 'read:behind') return ask({ ids: [id] });
+    if (strict !== true && error instanceof Refusal && error.code === 'read:behind')
+      return ask({ ids: [id] });
     throw error;
   });
 }
@@ -160,8 +163,12 @@ const getRoute = route({
   answers: { 200: Contact },
   async handle(call) {
     const { contact, position } = await call.ask(getContact, { id: call.params.id });
-    const seen = Math.max(position, call.query.atLeast ?? 0);
-    return ok(await assemble(call, contact, { seen }), { etag: `"${contact.revision}"` });
+    const { atLeast } = call.query;
+    const whole = await assemble(call, contact, {
+      seen: Math.max(position, atLeast ?? 0),
+      strict: atLeast !== undefined,
+    });
+    return ok(whole, { etag: `"${contact.revision}"` });
   },
 });
 

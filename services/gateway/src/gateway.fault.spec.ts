@@ -1,3 +1,4 @@
+import { eventually } from '@muster/testing/eventually';
 import { startService, type Service } from '@muster/testing/processes';
 import { startServers, type Servers } from '@muster/testing/servers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -28,7 +29,7 @@ beforeAll(async () => {
     EVENTSTORE_URL: servers.eventStore.url,
     MONGO_URL: servers.mongo.url,
     MASTER_KEY: Buffer.alloc(32, 7).toString('base64'),
-    LOG_LEVEL: 'error',
+    LOG_LEVEL: 'debug',
     OPERATOR_KEY: OPERATOR,
     IMPORTS_URL: 'http://127.0.0.1:9',
   });
@@ -64,5 +65,20 @@ describe('a gateway that is killed', () => {
     const issued = (body['items'] as { name: string }[]).map((item) => item.name);
     expect(issued.filter((name) => name !== 'Owner').sort()).toEqual([...names].sort());
     expect(cutOff).toBeGreaterThan(0);
+  });
+});
+
+describe('its log', () => {
+  it('names routes by their templates, and nobody', async () => {
+    const { body } = await call('POST', '/v1/accounts', OPERATOR, { name: 'Canary Club' });
+    const owner = String(body['apiKey']);
+    const paths = ['/v1/consent/%2B15555550142', '/v1/contacts?query=canary', '/nothing/canary@example.com'];
+    for (const path of paths) await call('GET', path, owner);
+    await call('POST', '/v1/contacts', owner, { phone: '+15555550142', firstName: 'Canary' });
+    await eventually(() => gateway.output().includes('POST /v1/contacts'));
+    expect(gateway.output()).toContain('GET /v1/consent/{detail}');
+    expect(gateway.output()).not.toMatch(/5550142|canary|Canary/);
+    expect(gateway.output()).not.toContain(owner.slice(40));
+    expect(gateway.output()).not.toContain(OPERATOR);
   });
 });

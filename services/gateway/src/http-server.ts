@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import multipart from '@fastify/multipart';
 import { Refusal } from '@muster/contracts/errors';
+import type { Bootstrap } from '@muster/runtime/bootstrap';
 import { Log } from '@muster/runtime/log';
 import { Metrics } from '@muster/runtime/metrics';
 import { Readiness } from '@muster/runtime/readiness';
@@ -15,8 +16,21 @@ import { ROUTES } from './routes.js';
 
 const UNKNOWN_ROUTE = 'unknown';
 
-/** Options that Fastify takes only at its making; e-mail addresses in paths are longer than its default allows. */
-export const HTTP_OPTIONS = { routerOptions: { maxParamLength: 1_000 } };
+/**
+ * Options that Fastify takes only at its making: e-mail addresses in paths are longer than its default allows, and an
+ * address that cannot be decoded is refused as everything else is.
+ */
+export const HTTP_OPTIONS: NonNullable<Bootstrap['http']> = {
+  routerOptions: { maxParamLength: 1_000 },
+  frameworkErrors: (error, request, reply) => {
+    const refusal = refusalIn(error) ?? new Refusal('request:invalid');
+    const { status, headers, problem } = problemOf(refusal, request.id);
+    void reply
+      .code(status)
+      .headers({ ...headers, 'x-request-id': request.id })
+      .send(problem);
+  },
+};
 
 /** Puts the table of routes on the HTTP server: bodies in, answers or problems out, a log line for each. */
 @Injectable()

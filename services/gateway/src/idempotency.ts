@@ -72,7 +72,7 @@ export class Idempotency implements OnModuleInit, OnModuleDestroy {
     const renewing = setInterval(() => void this.renew(record._id), LEASE_MS / 3);
     try {
       const answer = await work();
-      await this.settle(record._id, { state: 'done', status: answer.status, ...positionIn(answer) });
+      void this.settle(record._id, { state: 'done', status: answer.status, ...positionIn(answer) });
       return answer;
     } catch (error) {
       await this.settle(record._id, { state: 'open' });
@@ -147,7 +147,10 @@ export class Idempotency implements OnModuleInit, OnModuleDestroy {
       );
   }
 
-  /** A record that cannot be settled is taken over after its lease; the command behind it is repeatable anyway. */
+  /**
+   * Not waited for after a success: a repeat that comes before it waits. A record that is never settled is taken over
+   * after its lease; the command behind it is repeatable anyway.
+   */
   private async settle(id: string, outcome: Partial<IdempotencyRecord>): Promise<void> {
     await this.records
       .updateOne({ _id: id }, { $set: outcome })
