@@ -1,11 +1,12 @@
 import { encodeKey, identicalValues } from './bson-order.js';
-import { type Document, describeValue, isRegex } from './bson-types.js';
+import { type Document, describeValue } from './bson-types.js';
 import type { Catalog, CollectionInfo } from './catalog.js';
 import type { Connection, DocumentTable } from './connection.js';
 import { decode, decodeFields, encode, MAX_DOCUMENT_BYTES, withIdFirst } from './document-bytes.js';
 import { type CommandError, duplicateKey, serverError } from './errors.js';
 import { type Entries, entriesOf, keyValueOf } from './index-entries.js';
 import type { IndexInfo } from './index-definition.js';
+import { checkId } from './update.js';
 import type { Transaction } from './write-queue.js';
 
 /**
@@ -161,10 +162,4 @@ function checkSize(size: number, code: number): void {
     code,
     `BSONObj size: ${size} (0x${hex}) is invalid. Size must be between 0 and 16793600(16MB)`,
   );
-}
-
-/** @throws code 53 for types that MongoDB does not take as an `_id` */
-function checkId(id: unknown): void {
-  const type = Array.isArray(id) ? 'array' : isRegex(id) ? 'regex' : undefined;
-  if (type !== undefined) throw serverError(53, `The '_id' value cannot be of type ${type}`);
 }

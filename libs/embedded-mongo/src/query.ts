@@ -1,3 +1,4 @@
+import type { Variables } from './aggregate-expressions.js';
 import type { Document } from './bson-types.js';
 import type { CollectionInfo } from './catalog.js';
 import type { Connection, Row } from './connection.js';
@@ -16,7 +17,7 @@ export interface Query {
   skip?: number;
   limit?: number;
   hint?: unknown;
-  let?: Document;
+  let?: Variables;
 }
 
 /** A query that was parsed, checked and planned. */

@@ -1,3 +1,4 @@
+import type { Variables } from './aggregate-expressions.js';
 import { ObjectId } from 'bson';
 import type { Document } from './bson-types.js';
 import type { CollectionWriter } from './collection-writer.js';
@@ -18,7 +19,7 @@ export interface UpdateRequest {
   sort?: Document;
   arrayFilters?: readonly Document[];
   hint?: string | Document;
-  let?: Document;
+  let?: Variables;
 }
 
 /** What an update did; `before` and `after` are those of the last document it changed. */

@@ -1,4 +1,5 @@
 import { runPipeline } from '../aggregate.js';
+import type { Variables } from '../aggregate-expressions.js';
 import { type Document, isDocument } from '../bson-types.js';
 import type { CollectionInfo } from '../catalog.js';
 import { decode } from '../document-bytes.js';
@@ -55,7 +56,7 @@ export function stagesOf(context: CommandContext): Document[] {
 export function pushDown(
   stages: readonly Document[],
   hint: string | Document | undefined,
-  variables?: Document,
+  variables?: Variables,
 ): Pushdown {
   const query: Query = { filter: {}, hint, let: variables };
   let at = 0;
@@ -127,7 +128,7 @@ export const aggregate: Handler = async (context) => {
   const batchSize = new Fields(cursor, 'aggregate.cursor').count('batchSize');
   if (context.command[context.name] === 1) throw notSupported('a pipeline on a database');
   const ns = namespaceOf(context);
-  const variables = fields.object('let');
+  const variables = fields.variables();
   const { query, rest } = pushDown(stages, fields.hint(), variables);
   const asCount = countingOf(rest);
   if (asCount !== undefined && query.sort === undefined) {

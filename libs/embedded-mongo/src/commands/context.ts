@@ -1,4 +1,5 @@
 import { Long } from 'bson';
+import { compileExpression, type Variables } from '../aggregate-expressions.js';
 import { type BsonNumber, exactInteger } from '../bson-numbers.js';
 import { type Document, isDocument, rankOf, typeNameOf, TypeRank } from '../bson-types.js';
 import type { Engine } from '../engine.js';
@@ -113,6 +114,17 @@ export class Fields {
       throw serverError(51024, `BSON field '${field}' value must be >= 0, actual value '${number}'`);
     }
     return Math.trunc(number);
+  }
+
+  /** The variables of `let`: each is an expression without fields, such as `{ $literal: '$5' }`. */
+  variables(): Variables | undefined {
+    const expressions = this.object('let');
+    if (expressions === undefined) return undefined;
+    const evaluated = Object.entries(expressions).map(([name, expression]) => [
+      name,
+      compileExpression(expression)({}),
+    ]);
+    return Object.fromEntries(evaluated) as Variables;
   }
 
   /** Refuses every collation but the simple one. */

@@ -79,7 +79,7 @@ function describedQuery(context: CommandContext): Query {
         limit: context.name === 'findAndModify' ? 1 : 0,
       };
     case 'aggregate':
-      return pushDown(stagesOf(context), fields.hint(), fields.object('let')).query;
+      return pushDown(stagesOf(context), fields.hint(), fields.variables()).query;
     case 'update':
     case 'delete': {
       const statement = first(context.name === 'update' ? 'updates' : 'deletes');

@@ -85,7 +85,7 @@ export function queryOf(context: CommandContext): Query {
     skip: fields.count('skip'),
     limit: fields.count('limit'),
     hint: fields.hint(),
-    let: fields.object('let'),
+    let: fields.variables(),
   };
 }
 

@@ -123,7 +123,7 @@ function updateRequest(context: CommandContext, operation: Buffer | Document): U
     upsert: fields.flag('upsert'),
     arrayFilters: fields.array('arrayFilters') as readonly Document[] | undefined,
     hint: fields.hint(),
-    let: fieldsOf(context).object('let'),
+    let: fieldsOf(context).variables(),
   };
 }
 
@@ -173,7 +173,7 @@ export const remove: Handler = (context) => {
       const query = {
         filter: fields.object('q') ?? {},
         hint: fields.hint(),
-        let: fieldsOf(context).object('let'),
+        let: fieldsOf(context).variables(),
       };
       n += (await deleteMatching(context.engine, writer, { ...query, limit }, pacer)).deleted;
     });
@@ -220,7 +220,7 @@ export const findAndModify: Handler = (context) => {
   checkFindAndModify(fields);
   const projection = fields.object('fields');
   const filter = fields.object('query') ?? {};
-  const variables = fields.object('let');
+  const variables = fields.variables();
   const project =
     projection === undefined
       ? (document: Document) => document
