@@ -244,9 +244,9 @@ const acts: fc.Arbitrary<Act[]> = fc.array(
     size: fc.integer({ min: 1, max: 6 }),
     writes: fc.oneof(fc.constant(Infinity), fc.integer({ min: 0, max: 8 })),
   }),
-  { maxLength: 30 },
+  { maxLength: 40, size: 'max' },
 );
-const histories = fc.array(steps, { maxLength: 40 }).map(history);
+const histories = fc.array(steps, { maxLength: 60, size: 'max' }).map(history);
 
 /** One event at a time, and every pending rule at once: what the others are held against. */
 function stepByStep(facts: readonly Fact[]): Collections {
@@ -319,7 +319,7 @@ describe('the model of an account', () => {
   });
 
   it('ends equal whatever the order in which contacts and consent are told', () => {
-    const twoStreams = fc.tuple(histories, fc.array(fc.boolean(), { maxLength: 60 }));
+    const twoStreams = fc.tuple(histories, fc.array(fc.boolean(), { maxLength: 80, size: 'max' }));
     fc.assert(
       fc.property(twoStreams, ([facts, choices]) => {
         const said = facts.filter((fact) => fact.category === 'consent');

@@ -8,7 +8,7 @@ import { uuid7 } from '@muster/contracts/ids';
 import { streamName } from '@muster/contracts/names';
 import type { Subject } from '@muster/contracts/subject';
 import { EventStore } from '@muster/event-store/event-store';
-import { KeyRing } from '@muster/event-store/keys';
+import { KeyRing, type DataKey } from '@muster/event-store/keys';
 import { detailKeys } from '@muster/phone/detail';
 import { bootstrap, type Running } from '@muster/runtime/bootstrap';
 import { Bus } from '@muster/runtime/bus';
@@ -73,6 +73,7 @@ export interface NewContact {
 /** Real servers with the groups service on them, and hands that write what contacts and compliance would write. */
 export class World {
   readonly account = uuid7();
+  private readonly spare: DataKey[] = [];
   private readonly revisions = new Map<string, number>();
   private readonly contacts = new Map<string, { kind: DetailKind; key: string; primary: boolean }[]>();
   running: Running | null = null;
@@ -159,9 +160,18 @@ export class World {
     await this.store.append(streamName('account', this.account), [opened], 'no_stream', this.envelope());
   }
 
+  /** A data key of its own for every event; made by the hundred, as imports do. */
+  private async nextKey(): Promise<DataKey> {
+    for (;;) {
+      const next = this.spare.pop();
+      if (next) return next;
+      this.spare.push(...(await this.keys.newKeys(100)));
+    }
+  }
+
   async append(stream: string, events: { type: string; data: object }[], sealed = false): Promise<number> {
     const expected = this.revisions.get(stream) ?? -1;
-    const key = sealed ? (await this.keys.newKeys(1))[0] : undefined;
+    const key = sealed ? await this.nextKey() : undefined;
     const appended = await this.store.append(stream, events, expected, this.envelope(), key);
     this.revisions.set(stream, appended.revision);
     return appended.position;
