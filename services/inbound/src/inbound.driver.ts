@@ -1,12 +1,14 @@
 import { Injectable } from '@nestjs/common';
-import { liftRevocation, revokeConsent } from '@muster/contracts/consent';
+import { getConsent, liftRevocation, revokeConsent } from '@muster/contracts/consent';
 import { registerContact } from '@muster/contracts/contact';
 import type { Envelope } from '@muster/contracts/envelope';
+import { isRetryable, Refusal } from '@muster/contracts/errors';
 import { addMembers } from '@muster/contracts/group';
 import type { InboundEvent } from '@muster/contracts/inbound';
 import { Accounts } from '@muster/event-store/accounts';
 import { Bus } from '@muster/runtime/bus';
 import { followUp, systemEnvelope } from '@muster/runtime/envelopes';
+import { Log } from '@muster/runtime/log';
 import { uuid5 } from '@muster/contracts/ids';
 import { classify, finish, type InboundState } from './domain/inbound.js';
 import { Mailbox } from './mailbox.js';
@@ -15,9 +17,12 @@ import { Switchboard } from './switchboard.js';
 type Done = Extract<InboundEvent, { type: 'InboundDone' }>['data'];
 type Received = NonNullable<InboundState['received']>;
 
+/** Contracts let a statement name a sender of at most so many characters. */
+const SENDER_MAX = 64;
+const NO_CONTACT = { contactId: null, contactCreated: false, position: 0 };
+
 export interface Driven {
-  /** True for the one call, of all that drove the message, which finished it: it alone may reply. */
-  first: boolean;
+  streamId: string;
   state: InboundState;
   position: number;
 }
@@ -33,76 +38,87 @@ export class Driver {
     private readonly switchboard: Switchboard,
     private readonly accounts: Accounts,
     private readonly bus: Bus,
+    private readonly log: Log,
   ) {}
 
   async drive(account: string, streamId: string): Promise<Driven> {
     const { decider } = this.mailbox;
     const head = await decider.load(account, streamId);
     if (head.state.received === null) throw new Error('there is no such message');
-    if (head.state.done) return { first: false, state: head.state, position: head.state.done.position };
+    if (head.state.done) return { streamId, state: head.state, position: head.state.done.position };
     const envelope = envelopeOf(account, streamId, head.state.received);
     const keywords = await this.switchboard.liveKeywords(account);
     const active = keywords.filter((keyword) => keyword.active);
     const classified = await decider.execute(followUp(envelope, 'classify'), streamId, (state) =>
       classify(state, active),
     );
-    const done = await this.act(envelope, streamId, classified.state);
+    const done = classified.state.done ?? (await this.act(envelope, streamId, classified.state));
     const finished = await decider.execute(followUp(envelope, 'finish'), streamId, (state) =>
       finish(state, done),
     );
-    return { first: finished.outcome === 'applied', state: finished.state, position: done.position };
+    const position = (finished.state.done ?? done).position;
+    return { streamId, state: finished.state, position };
   }
 
   private async act(envelope: Envelope, streamId: string, state: InboundState): Promise<Done> {
     const received = state.received as Received;
-    const nothing: Done = { contactId: null, contactCreated: false, reply: 'none', position: 0 };
-    if (received.from === undefined || received.detailKey === null) return nothing;
-    const statement = {
-      detail: received.from,
-      origin: 'keyword' as const,
-      initiative: 'person' as const,
-      saidAt: received.saidAt ?? received.receivedAt,
-      receiptOnly: received.saidAt === undefined,
-      sender: received.sender,
-      message: streamId,
-    };
-    switch (state.classification?.as) {
-      case 'stop': {
-        const { position } = await this.bus.ask(revokeConsent, followUp(envelope, 'revoke'), statement);
-        return { ...nothing, reply: 'opted_out', position };
-      }
-      case 'start': {
-        const contact = await this.contact(envelope, received);
-        const lifted = await this.bus.ask(liftRevocation, followUp(envelope, 'lift'), statement);
-        const reply = lifted.consent.status === 'granted' ? 'opted_in' : 'none';
-        return { ...contact, reply, position: Math.max(contact.position, lifted.position) };
-      }
-      case 'help':
-        return { ...nothing, reply: 'help' };
-      case 'keyword':
-        return this.join(envelope, received, state.classification.keywordId as string);
-      default:
-        return { ...(await this.contact(envelope, received)), reply: 'none' };
+    const nothing: Done = { ...NO_CONTACT, reply: 'none' };
+    const as = state.classification?.as;
+    if (received.detailKey === null) {
+      if (as === 'stop') this.log.warn('an opt-out from what is no number', { message: streamId });
+      return nothing;
     }
+    if (as === 'stop') {
+      const position = await this.revoke(envelope, streamId, received);
+      return { ...nothing, reply: 'opted_out', position };
+    }
+    if (as === 'start') return this.lift(envelope, streamId, received);
+    if (as === 'help') return { ...nothing, reply: 'help' };
+    if (as === 'keyword') return this.join(envelope, received, state.classification?.keywordId as string);
+    return { ...(await this.contact(envelope, received)), reply: 'none' };
+  }
+
+  /** A STOP is never given up: whatever goes wrong here leaves the message unfinished, to be driven again. */
+  private async revoke(envelope: Envelope, streamId: string, received: Received): Promise<number> {
+    const revoke = async (said: ReturnType<typeof statement>): Promise<number> =>
+      (await this.bus.ask(revokeConsent, followUp(envelope, 'revoke'), said)).position;
+    const said = statement(streamId, received);
+    const byKey = { ...said, detail: received.detailKey as string };
+    try {
+      return await revoke(said);
+    } catch (error) {
+      if (!isFinal(error) || said.detail === byKey.detail) throw error;
+      this.log.error('an opt-out is recorded under its detail key alone', error, { message: streamId });
+      return revoke(byKey);
+    }
+  }
+
+  private async lift(envelope: Envelope, streamId: string, received: Received): Promise<Done> {
+    const contact = await this.contact(envelope, received);
+    const lifting = this.bus.ask(liftRevocation, followUp(envelope, 'lift'), statement(streamId, received));
+    const lifted = await this.unlessRefused('lift', envelope, lifting);
+    if (lifted === null) return { ...contact, reply: 'none' };
+    const reply = lifted.consent.status === 'granted' ? 'opted_in' : 'none';
+    return { ...contact, reply, position: Math.max(contact.position, lifted.position) };
   }
 
   /** An unknown sender becomes a contact when the policy says so; a known one stays as it is. */
   private async contact(envelope: Envelope, received: Received): Promise<Omit<Done, 'reply'>> {
     const { policy } = await this.accounts.get(envelope.account);
-    if (!policy.inboundCreates) return { contactId: null, contactCreated: false, position: 0 };
-    return this.register(envelope, received);
+    return policy.inboundCreates ? this.register(envelope, received) : NO_CONTACT;
   }
 
   private async register(envelope: Envelope, received: Received): Promise<Omit<Done, 'reply'>> {
-    const registered = await this.bus.ask(registerContact, followUp(envelope, 'contact'), {
+    // The number is gone when the person was erased before the message was finished.
+    if (received.from === undefined) return NO_CONTACT;
+    const registering = this.bus.ask(registerContact, followUp(envelope, 'contact'), {
       contact: { phone: received.from },
       update: 'never',
     });
-    return {
-      contactId: registered.contact.id,
-      contactCreated: registered.created,
-      position: registered.position,
-    };
+    const registered = await this.unlessRefused('contact', envelope, registering);
+    if (registered === null) return NO_CONTACT;
+    const { contact, created, position } = registered;
+    return { contactId: contact.id, contactCreated: created, position };
   }
 
   private async join(envelope: Envelope, received: Received, keywordId: string): Promise<Done> {
@@ -110,16 +126,57 @@ export class Driver {
     const source = { ...envelope.source, kind: 'keyword' as const, keyword: keywordId };
     const byKeyword = { ...envelope, source };
     const contact = await this.register(byKeyword, received);
+    if (contact.contactId === null) return { ...contact, reply: 'none' };
     let { position } = contact;
     for (const id of keyword.groups) {
-      const added = await this.bus.ask(addMembers, followUp(byKeyword, 'join', id), {
+      const adding = this.bus.ask(addMembers, followUp(byKeyword, 'join', id), {
         id,
-        contactIds: [contact.contactId as string],
+        contactIds: [contact.contactId],
       });
-      position = Math.max(position, added.position);
+      const added = await this.unlessRefused('join', envelope, adding);
+      position = Math.max(position, added?.position ?? 0);
     }
-    return { ...contact, reply: keyword.response ? 'keyword' : 'none', position };
+    const answers = keyword.response !== undefined && (await this.mayBeAnswered(envelope, received));
+    return { ...contact, reply: answers ? 'keyword' : 'none', position };
   }
+
+  /** A keyword's response never goes to a number that opted out; only confirmations and help do. */
+  private async mayBeAnswered(envelope: Envelope, received: Received): Promise<boolean> {
+    const detail = received.from ?? (received.detailKey as string);
+    const { consent } = await this.bus.ask(getConsent, envelope, { detail });
+    return consent.status !== 'revoked' && !consent.blocked;
+  }
+
+  /**
+   * What a refusal that no repetition changes would have done is left out and logged, so that the message can be
+   * finished. Everything else is thrown, and tried again.
+   */
+  private async unlessRefused<T>(step: string, envelope: Envelope, work: Promise<T>): Promise<T | null> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!isFinal(error)) throw error;
+      this.log.error('a step of a message was refused', error, { step, message: envelope.source.message });
+      return null;
+    }
+  }
+}
+
+/** A refusal of the thing itself, as with a group that was deleted; not one of a service that could not answer. */
+function isFinal(error: unknown): boolean {
+  return error instanceof Refusal && !isRetryable(error.code) && !/^(service|account):/.test(error.code);
+}
+
+function statement(streamId: string, received: Received) {
+  return {
+    detail: received.from ?? (received.detailKey as string),
+    origin: 'keyword' as const,
+    initiative: 'person' as const,
+    saidAt: received.saidAt ?? received.receivedAt,
+    receiptOnly: received.saidAt === undefined,
+    sender: received.sender.slice(0, SENDER_MAX),
+    message: streamId,
+  };
 }
 
 /** Every delivery of a message acts under the same envelope: that of its first receipt. */

@@ -1,6 +1,8 @@
 import { Controller } from '@nestjs/common';
+import { Refusal } from '@muster/contracts/errors';
 import { listInbound } from '@muster/contracts/inbound';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
+import type { mongo } from 'mongoose';
 import type { InboundHead } from './inbound.model.js';
 import { Mailbox } from './mailbox.js';
 
@@ -8,21 +10,34 @@ import { Mailbox } from './mailbox.js';
 export class InboundQueries {
   constructor(private readonly mailbox: Mailbox) {}
 
-  /** Newest first; the cursor is the position of the last message of the page before. */
+  /**
+   * Newest first, by the time of receipt, which never changes; the cursor is the last message of the page before.
+   * @throws Refusal `request:invalid` for a cursor that no page gave
+   */
   @Handles(listInbound)
   async list({ envelope, input }: Ask<typeof listInbound>): Promise<AnswerOf<typeof listInbound>> {
-    const before = input.after === undefined ? undefined : Number.parseInt(input.after, 10);
     const heads = await this.mailbox.heads
-      .find({ account: envelope.account, ...(before === undefined ? {} : { position: { $lt: before } }) })
-      .sort({ position: -1 })
+      .find({ account: envelope.account, ...before(input.after) })
+      .sort({ 'state.received.receivedAt': -1, _id: -1 })
       .limit(input.limit + 1)
       .toArray();
-    const page = heads.slice(0, input.limit);
+    const page = heads.slice(0, input.limit) as InboundHead[];
+    const last = page.at(-1);
     return {
-      items: page.map((head) => view(head as InboundHead)),
-      next: heads.length > input.limit ? String(page.at(-1)?.position) : null,
+      items: page.map(view),
+      next: last && heads.length > input.limit ? `${last.state.received?.receivedAt}|${last._id}` : null,
     };
   }
+}
+
+function before(cursor: string | undefined): mongo.Filter<InboundHead> {
+  if (cursor === undefined) return {};
+  const [, at, id] = /^([0-9TZ:.-]+)\|(\S+)$/.exec(cursor) ?? [];
+  if (at === undefined || id === undefined) throw new Refusal('request:invalid', { path: 'after' });
+  return {
+    'state.received.receivedAt': { $lte: at },
+    $or: [{ 'state.received.receivedAt': { $lt: at } }, { _id: { $lt: id } }],
+  };
 }
 
 function view({ id, state }: InboundHead): AnswerOf<typeof listInbound>['items'][number] {

@@ -11,7 +11,8 @@ import { Mailbox } from './mailbox.js';
 interface Pending {
   account: string;
   streamId: string;
-  position: number;
+  /** The last position before the message: a checkpoint may move there and no further while it is unfinished. */
+  before: number;
   tries: number;
   dueAt: number;
 }
@@ -22,16 +23,19 @@ const GRACE_MS = 3_000;
 const TICK_MS = 500;
 const PAUSE_MAX_MS = 60_000;
 const AT_ONCE = 16;
+/** With so many unfinished messages in memory the subscription waits; the log keeps the rest. */
+const PENDING_MAX = 10_000;
 
 /** Finishes every message that was received and has no outcome: a crash, or a store that was down, came in between. */
 @Injectable()
 export class InboundReactor {
   private readonly pending = new Map<string, Pending>();
-  private follower: Follower | null = null;
+  private readonly followers: Follower[] = [];
   private ticking: NodeJS.Timeout | null = null;
   private busy: Promise<void> = Promise.resolve();
   private seen = -1;
   private stopped = false;
+  private room: () => void = () => {};
 
   constructor(
     private readonly store: EventStore,
@@ -39,10 +43,9 @@ export class InboundReactor {
     private readonly driver: Driver,
     private readonly log: Log,
     private readonly readiness: Readiness,
-  ) {
-    readiness.register('inbound reactor', () => this.follower?.live ?? false);
-  }
+  ) {}
 
+  /** A webhook drives its own message, so a replica is ready before the unfinished ones of others are read. */
   onModuleInit(): void {
     startWhenReachable(this.readiness, this.log, 'inbound', () => this.start());
   }
@@ -50,61 +53,86 @@ export class InboundReactor {
   private async start(): Promise<void> {
     await this.mailbox.ensureIndexes();
     const from = await this.mailbox.checkpoints.load(CHECKPOINT);
-    this.follower = this.store.follow({
+    const onError = (error: unknown): void => this.log.error('inbound reactor', error);
+    const repair = await this.mailbox.repair(onError);
+    if (this.stopped) return repair.stop();
+    this.seen = from ?? -1;
+    const handle = (facts: Fact[], upTo: number): Promise<void> => this.note(facts, upTo);
+    const follow = {
       name: CHECKPOINT,
-      categories: ['inbound'],
+      categories: ['inbound' as const],
       from,
       unseal: false,
-      handle: async (facts, upTo) => this.note(facts, upTo),
-      onError: (error) => this.log.error('inbound reactor', error),
-    });
-    this.schedule();
+      handle,
+      onError,
+    };
+    this.followers.push(repair, this.store.follow(follow));
+    this.schedule(TICK_MS);
   }
 
   async onModuleDestroy(): Promise<void> {
     this.stopped = true;
+    this.room();
     if (this.ticking) clearTimeout(this.ticking);
-    await this.follower?.stop();
+    await Promise.all(this.followers.map((follower) => follower.stop()));
     await this.busy;
   }
 
-  private note(facts: readonly Fact[], upTo: number): void {
+  private async note(facts: readonly Fact[], upTo: number): Promise<void> {
     for (const fact of facts) {
+      const before = this.seen;
+      this.seen = fact.position;
       if (fact.type === 'InboundDone') this.pending.delete(fact.stream);
       if (fact.type !== 'InboundReceived') continue;
-      const { account, streamId, position } = fact;
-      this.pending.set(fact.stream, { account, streamId, position, tries: 0, dueAt: Date.now() + GRACE_MS });
+      const { account, streamId } = fact;
+      this.pending.set(fact.stream, { account, streamId, before, tries: 0, dueAt: Date.now() + GRACE_MS });
     }
     this.seen = upTo;
+    while (this.pending.size >= PENDING_MAX && !this.stopped) {
+      await new Promise<void>((resolve) => (this.room = resolve));
+    }
   }
 
-  private schedule(): void {
+  private schedule(pauseMs: number): void {
     this.ticking = setTimeout(() => {
+      let pause = TICK_MS;
       this.busy = this.tick()
+        .then((finished) => {
+          if (finished) pause = 0;
+        })
         .catch((error: unknown) => this.log.error('inbound reactor', error))
         .finally(() => {
-          if (!this.stopped) this.schedule();
+          this.room();
+          if (!this.stopped) this.schedule(pause);
         });
-    }, TICK_MS);
+    }, pauseMs);
   }
 
-  private async tick(): Promise<void> {
+  /** Takes up those that are due, oldest first. True when a message was finished and more may be, at once. */
+  private async tick(): Promise<boolean> {
     const now = Date.now();
-    const due = [...this.pending].filter(([, pending]) => pending.dueAt <= now).slice(0, AT_ONCE);
-    await Promise.all(due.map(([stream, pending]) => this.take(stream, pending)));
-    const unfinished = [...this.pending.values()].map((pending) => pending.position - 1);
-    const upTo = Math.min(this.seen, ...unfinished);
+    const due: [string, Pending][] = [];
+    for (const entry of this.pending) {
+      if (entry[1].dueAt <= now) due.push(entry);
+      if (due.length === AT_ONCE) break;
+    }
+    const finished = await Promise.all(due.map(([stream, pending]) => this.take(stream, pending)));
+    let upTo = this.seen;
+    for (const pending of this.pending.values()) upTo = Math.min(upTo, pending.before);
     if (upTo >= 0) await this.mailbox.checkpoints.advance(CHECKPOINT, upTo);
+    return finished.includes(true);
   }
 
-  private async take(stream: string, pending: Pending): Promise<void> {
+  private async take(stream: string, pending: Pending): Promise<boolean> {
     try {
       await this.driver.drive(pending.account, pending.streamId);
       this.pending.delete(stream);
+      return true;
     } catch (error) {
       pending.tries += 1;
       pending.dueAt = Date.now() + Math.min(PAUSE_MAX_MS, 1_000 * 2 ** pending.tries);
       this.log.error('a message is not finished yet', error, { stream, tries: pending.tries });
+      return false;
     }
   }
 }

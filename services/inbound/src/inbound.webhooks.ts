@@ -25,6 +25,7 @@ type Answer = AnswerOf<typeof receiveWebhook>;
  * goes on meanwhile, and the next delivery finds it done.
  */
 const ACKNOWLEDGE_WITHIN_MS = 1_500;
+const REPLY_WITHIN_MS = 5 * 60_000;
 
 @Controller()
 export class InboundWebhooks {
@@ -45,47 +46,78 @@ export class InboundWebhooks {
     if (!provider || endpoint.life !== 'live' || endpoint.provider !== input.provider) {
       throw new Refusal('endpoint:not_found');
     }
-    const { publicUrl } = await this.accounts.get(account);
-    const base = (publicUrl ?? input.base ?? '').replace(/\/$/, '');
-    const request = {
-      method: input.method,
-      url: base + input.pathAndQuery,
-      headers: input.headers,
-      body: Buffer.from(input.body, 'base64'),
-    };
-    if (!provider.verify(request, this.credentialsOf(endpoint))) throw new Refusal('webhook:signature');
-    return this.take(account, endpoint, provider, request, at);
-  }
-
-  private async take(
-    account: string,
-    endpoint: EndpointState,
-    provider: Provider,
-    request: WebhookRequest,
-    at: string,
-  ): Promise<Answer> {
+    const request = await this.verified(account, endpoint, provider, input);
     const parsed = provider.parse(request);
     if (parsed.kind === 'ignored') return silence(provider);
     if (parsed.kind === 'malformed') {
-      this.log.error('a signed webhook is malformed', undefined, {
-        endpoint: endpoint.endpointId,
-        missing: parsed.missing,
-      });
+      const fields = { endpoint: endpoint.endpointId, missing: parsed.missing };
+      this.log.error('a signed webhook is malformed', undefined, fields);
       return silence(provider);
     }
-    const working = this.toTheEnd(account, endpoint, provider, parsed.message, at);
-    const outcome = await Promise.race([working, late()]);
-    if (outcome === 'late') {
+    return this.acknowledge(
+      account,
+      provider,
+      at,
+      this.toTheEnd(account, endpoint, provider, parsed.message, at),
+    );
+  }
+
+  /**
+   * The request under the public address that it was signed for. An account's address may have changed a moment ago, and
+   * a carrier may still be configured with the gateway's own: neither may cost a STOP.
+   * @throws Refusal `webhook:signature`, or `service:unavailable` where no public address is known
+   */
+  private async verified(
+    account: string,
+    endpoint: EndpointState,
+    provider: Provider,
+    input: Ask<typeof receiveWebhook>['input'],
+  ): Promise<WebhookRequest> {
+    const { method, headers, pathAndQuery } = input;
+    const body = Buffer.from(input.body, 'base64');
+    const credentials = this.credentialsOf(endpoint);
+    const match = async (): Promise<WebhookRequest | undefined> => {
+      const { publicUrl } = await this.accounts.get(account);
+      const bases = [publicUrl, input.base].filter((base) => typeof base === 'string' && base !== '');
+      if (bases.length === 0) throw new Refusal('service:unavailable', { missing: 'publicUrl' });
+      return bases
+        .map((base) => ({ method, url: base?.replace(/\/+$/, '') + pathAndQuery, headers, body }))
+        .find((request) => provider.verify(request, credentials));
+    };
+    const found = await match();
+    if (found) return found;
+    await this.accounts.refresh(account);
+    const again = await match();
+    if (!again) throw new Refusal('webhook:signature');
+    return again;
+  }
+
+  /**
+   * The carrier's 2xx, once everything that follows from the message has happened. Until then it is told to come again,
+   * with a 503 whatever the reason: a 4xx would make it give up.
+   */
+  private async acknowledge(
+    account: string,
+    provider: Provider,
+    at: string,
+    working: Promise<Driven>,
+  ): Promise<Answer> {
+    try {
+      const outcome = await Promise.race([working, late()]);
+      if (outcome !== 'late') {
+        const text = await this.reply(account, at, outcome);
+        return { status: 200, ...provider.reply(text), position: outcome.position };
+      }
       working.catch((error: unknown) => this.log.error('a message was not finished in time', error));
-      return {
-        status: 503,
-        contentType: 'text/plain',
-        body: 'Not yet durable. Deliver again.',
-        position: null,
-      };
+    } catch (error) {
+      this.log.error('a message is not finished', error);
     }
-    const text = outcome.first ? await this.reply(account, outcome) : null;
-    return { status: 200, ...provider.reply(text), position: outcome.position };
+    return {
+      status: 503,
+      contentType: 'text/plain',
+      body: 'Not yet durable. Deliver again.',
+      position: null,
+    };
   }
 
   private async toTheEnd(
@@ -129,11 +161,19 @@ export class InboundWebhooks {
     };
   }
 
-  private async reply(account: string, { state }: Driven): Promise<string | null> {
+  /**
+   * What the answer to this delivery texts back. Of all deliveries that are answered with a 2xx one replies, within five
+   * minutes of the first receipt (R31); where a message was finished after its delivery had been told to come again, that
+   * is the next one.
+   */
+  private async reply(account: string, at: string, { state, streamId }: Driven): Promise<string | null> {
+    const { received, classification } = state;
+    if (received === null || Date.parse(at) - Date.parse(received.receivedAt) > REPLY_WITHIN_MS) return null;
     const { name } = await this.accounts.get(account);
-    const keywordId = state.classification?.keywordId;
+    const keywordId = classification?.keywordId;
     const keyword = keywordId ? (await this.switchboard.keywords.load(account, keywordId)).state : null;
-    return replyText(state, name, keyword?.response ?? null);
+    const text = replyText(state, name, keyword?.response ?? null);
+    return text !== null && (await this.mailbox.claimReply(account, streamId)) ? text : null;
   }
 
   private credentialsOf(endpoint: EndpointState): Record<string, string> {

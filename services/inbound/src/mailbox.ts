@@ -3,8 +3,11 @@ import type { InboundEvent } from '@muster/contracts/inbound';
 import { Checkpoints } from '@muster/event-store/checkpoint';
 import { Decider } from '@muster/event-store/decider';
 import { EventStore } from '@muster/event-store/event-store';
+import type { Follower } from '@muster/event-store/follow';
 import { Heads } from '@muster/event-store/heads';
 import type { DataKey } from '@muster/event-store/keys';
+import { repairHeads } from '@muster/event-store/repair';
+import { documentId } from '@muster/contracts/names';
 import { Database } from '@muster/runtime/database';
 import type { mongo } from 'mongoose';
 import { evolve, NOT_RECEIVED, type InboundState } from './domain/inbound.js';
@@ -35,6 +38,18 @@ export class Mailbox {
 
   async ensureIndexes(): Promise<void> {
     await ensureIndexes(this.heads);
+  }
+
+  /** Makes heads current that a crash left behind, so that the list shows them as they are. */
+  repair(onError: (error: unknown) => void): Promise<Follower> {
+    return repairHeads(this.store, this.decider, this.checkpoints, 'inbound', onError);
+  }
+
+  /** True for one caller, of all deliveries of a message to all replicas: it alone may reply. */
+  async claimReply(account: string, id: string): Promise<boolean> {
+    const filter = { _id: documentId(account, id), replied: { $exists: false } };
+    const { modifiedCount } = await this.heads.updateOne(filter, { $set: { replied: true } });
+    return modifiedCount === 1;
   }
 
   private async keyFor(account: string, events: readonly InboundEvent[]): Promise<DataKey> {

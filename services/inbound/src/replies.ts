@@ -12,7 +12,7 @@ export function replyText(
   keywordResponse: string | null,
 ): string | null {
   if (state.received?.optOutMark !== undefined) return null;
-  const name = accountName.slice(0, NAME_MAX);
+  const name = [...accountName].slice(0, NAME_MAX).join('');
   switch (state.done?.reply) {
     case 'opted_out':
       return `${name}: You have opted out and will get no more messages. Reply START to opt in again.`;

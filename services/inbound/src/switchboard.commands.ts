@@ -72,6 +72,7 @@ export class SwitchboardCommands {
     input,
   }: Ask<typeof addKeywordSubject>): Promise<AnswerOf<typeof addKeywordSubject>> {
     const keywordId = uuid5(envelope.command, 'keyword');
+    if (input.endpointId !== undefined) await this.switchboard.endpoint(envelope.account, input.endpointId);
     const known = await this.switchboard.liveKeywords(envelope.account);
     const others = known.filter((keyword) => keyword.keywordId !== keywordId);
     const decided = await this.switchboard.keywords.execute(envelope, keywordId, (state) =>

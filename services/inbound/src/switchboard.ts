@@ -1,8 +1,12 @@
 import { Injectable } from '@nestjs/common';
+import { Refusal } from '@muster/contracts/errors';
 import type { EndpointEvent, KeywordEvent } from '@muster/contracts/inbound';
+import { Checkpoints } from '@muster/event-store/checkpoint';
 import { Decider } from '@muster/event-store/decider';
 import { EventStore } from '@muster/event-store/event-store';
+import type { Follower } from '@muster/event-store/follow';
 import { Heads, type Head } from '@muster/event-store/heads';
+import { repairHeads } from '@muster/event-store/repair';
 import { Database } from '@muster/runtime/database';
 import { Log } from '@muster/runtime/log';
 import { Readiness } from '@muster/runtime/readiness';
@@ -22,9 +26,11 @@ export class Switchboard {
   private readonly endpointHeads: mongo.Collection<EndpointHead>;
   private readonly keywordHeads: mongo.Collection<KeywordHead>;
 
+  private readonly repairs: Follower[] = [];
+
   constructor(
-    store: EventStore,
-    database: Database,
+    private readonly store: EventStore,
+    private readonly database: Database,
     private readonly log: Log,
     private readonly readiness: Readiness,
   ) {
@@ -51,7 +57,27 @@ export class Switchboard {
       // All endpoints, and all keywords, of an account.
       await this.endpointHeads.createIndex({ account: 1 }, { name: 'of_account' });
       await this.keywordHeads.createIndex({ account: 1 }, { name: 'of_account' });
+      await this.repair();
     });
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all(this.repairs.map((repair) => repair.stop()));
+  }
+
+  /** Lists are read from heads, so those that a crash left behind are made current. */
+  private async repair(): Promise<void> {
+    const checkpoints = new Checkpoints(this.database.collection('checkpoints'));
+    const onError = (error: unknown): void => this.log.error('repair of the switchboard', error);
+    this.repairs.push(await repairHeads(this.store, this.endpoints, checkpoints, 'endpoint', onError));
+    this.repairs.push(await repairHeads(this.store, this.keywords, checkpoints, 'keyword', onError));
+  }
+
+  /** @throws Refusal `endpoint:not_found` */
+  async endpoint(account: string, id: string): Promise<endpoint.EndpointState> {
+    const { state } = await this.endpoints.load(account, id);
+    if (state.life !== 'live') throw new Refusal('endpoint:not_found', { path: 'endpointId' });
+    return state;
   }
 
   async liveEndpoints(account: string): Promise<endpoint.EndpointState[]> {

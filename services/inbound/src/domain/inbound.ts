@@ -1,12 +1,13 @@
-import type { Classification, InboundEvent } from '@muster/contracts/inbound';
-import { mandatoryWord, normaliseText, wordOfMark } from './words.js';
+import type { InboundEvent } from '@muster/contracts/inbound';
+import { meaningOf, normaliseText, wordOfMark } from './words.js';
 
 type Received = Extract<InboundEvent, { type: 'InboundReceived' }>['data'];
+type Classified = Extract<InboundEvent, { type: 'InboundClassified' }>['data'];
 type Done = Extract<InboundEvent, { type: 'InboundDone' }>['data'];
 
 export interface InboundState {
   received: Received | null;
-  classification: { as: Classification; word?: string | undefined; keywordId?: string | undefined } | null;
+  classification: Classified | null;
   done: Done | null;
 }
 
@@ -38,25 +39,34 @@ export interface ActiveKeyword {
 }
 
 /**
- * Says what a message is. The carrier's mark STOP always opts out, and so does the text (R17); START and HELP are
- * exact words only (R16); a mandatory word wins over any keyword (R18).
+ * Says what a message is. The carrier's mark STOP always opts out, and so does the text (R17); its mark START alone
+ * lifts nothing; START and HELP are exact words only (R16); a mandatory word wins over any keyword (R18). Events name
+ * our own word for it and never the text, which is sealed. Of two keywords the one of this endpoint wins.
  */
 export function classify(state: InboundState, keywords: readonly ActiveKeyword[]): InboundEvent[] {
   if (state.received === null || state.classification !== null) return [];
   const { text, optOutMark, endpointId } = state.received;
-  const normalised = normaliseText(text ?? '');
+  const meaning = meaningOf(text ?? '');
   const mark = wordOfMark(optOutMark);
-  const word = mandatoryWord(normalised);
-  const mandatory = mark === 'stop' || word === 'stop' ? 'stop' : (word ?? (mark === 'help' ? 'help' : null));
-  if (mandatory)
-    return [{ type: 'InboundClassified', data: { as: mandatory, word: normalised.slice(0, 40) } }];
-  const keyword = keywords.find(
-    (one) => one.word === normalised && (one.endpointId === undefined || one.endpointId === endpointId),
+  if (mark === 'stop' && meaning?.as !== 'stop') return [classified({ as: 'stop' })];
+  if (meaning) return [classified(meaning)];
+  if (mark === 'help') return [classified({ as: 'help' })];
+  const keyword = keywordOf(normaliseText(text ?? ''), endpointId, keywords);
+  if (!keyword) return [classified({ as: 'message' })];
+  return [classified({ as: 'keyword', word: keyword.word, keywordId: keyword.keywordId })];
+}
+
+const classified = (data: Classified): InboundEvent => ({ type: 'InboundClassified', data });
+
+function keywordOf(
+  normalised: string,
+  endpointId: string,
+  keywords: readonly ActiveKeyword[],
+): ActiveKeyword | undefined {
+  const same = keywords.filter((one) => one.word === normalised);
+  return (
+    same.find((one) => one.endpointId === endpointId) ?? same.find((one) => one.endpointId === undefined)
   );
-  const data = keyword
-    ? { as: 'keyword' as const, word: keyword.word, keywordId: keyword.keywordId }
-    : { as: 'message' as const };
-  return [{ type: 'InboundClassified', data }];
 }
 
 /** Closes a message: everything that follows from it has happened. */

@@ -1,6 +1,6 @@
 import { Refusal } from '@muster/contracts/errors';
 import type { KeywordEvent } from '@muster/contracts/inbound';
-import { mandatoryWord, normaliseText } from './words.js';
+import { meaningOf, normaliseText } from './words.js';
 
 export interface KeywordState {
   life: 'none' | 'live' | 'removed';
@@ -48,8 +48,8 @@ export interface NewKeyword {
 export function addKeyword(state: KeywordState, { others, ...keyword }: NewKeyword): KeywordEvent[] {
   if (state.life !== 'none') return [];
   const word = normaliseText(keyword.word);
+  if (meaningOf(keyword.word)) throw new Refusal('keyword:reserved', { path: 'word' });
   if (!/^[\p{L}\p{N}]{1,40}$/u.test(word)) throw new Refusal('keyword:invalid', { path: 'word' });
-  if (mandatoryWord(word)) throw new Refusal('keyword:reserved', { path: 'word' });
   const clash = others.some((other) => other.word === word && overlap(other.endpointId, keyword.endpointId));
   if (clash) throw new Refusal('keyword:taken', { path: 'word' });
   const { keywordId, endpointId, groups, response } = keyword;

@@ -1,5 +1,9 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { parse as parseQuery, stringify as printQuery } from 'node:querystring';
 import type { Parsed, Provider, WebhookRequest } from './provider.js';
+
+/** Twilio sends at most ten; more than this is no number of attachments. */
+const MEDIA_MAX = 100;
 
 /**
  * Twilio's incoming message webhook: HMAC-SHA1 over the public URL and every form parameter, sorted by name
@@ -10,7 +14,7 @@ export const twilio: Provider = {
   assurance: 'high',
   wrongCredential(credentials) {
     if (!/^AC[0-9a-f]{32}$/i.test(credentials['accountSid'] ?? '')) return 'accountSid';
-    return (credentials['authToken'] ?? '').length >= 16 ? null : 'authToken';
+    return /^\S{16,}$/.test(credentials['authToken'] ?? '') ? null : 'authToken';
   },
   verify(request, credentials) {
     const signature = request.headers['x-twilio-signature'];
@@ -20,7 +24,7 @@ export const twilio: Provider = {
     if (!form && request.body.length > 0 && !bodyHashMatches(request)) return false;
     const parameters = form ? sortedParameters(request.body) : '';
     const signed = urlForms(request.url).some((url) => equal(signature, sign(token, url + parameters)));
-    return signed && accountOf(request) === credentials['accountSid'];
+    return signed && isOfAccount(request, credentials['accountSid'] ?? '');
   },
   parse(request): Parsed {
     const form = parametersOf(request);
@@ -35,7 +39,7 @@ export const twilio: Provider = {
       from,
       to,
       text: form.get('Body'),
-      media: Number.parseInt(form.get('NumMedia') ?? '0', 10) || 0,
+      media: mediaOf(form),
       optOutMark: form.get('OptOutType'),
       saidAt: null,
     };
@@ -59,11 +63,24 @@ function isForm(request: WebhookRequest): boolean {
 
 /** GET webhooks carry their parameters in the query. */
 function parametersOf(request: WebhookRequest): URLSearchParams {
-  if (isForm(request)) return new URLSearchParams(request.body.toString('utf8'));
-  return new URLSearchParams(request.url.split('?')[1] ?? '');
+  return new URLSearchParams(isForm(request) ? request.body.toString('utf8') : queryOf(request.url));
 }
 
-const accountOf = (request: WebhookRequest): string | null => parametersOf(request).get('AccountSid');
+function queryOf(url: string): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? '' : url.slice(mark + 1);
+}
+
+/** The message must be of the Twilio account that the endpoint was connected for (R7). */
+function isOfAccount(request: WebhookRequest, accountSid: string): boolean {
+  const given = parametersOf(request).getAll('AccountSid');
+  return given.length > 0 && given.every((one) => one.toLowerCase() === accountSid.toLowerCase());
+}
+
+function mediaOf(form: URLSearchParams): number {
+  const count = Number.parseInt(form.get('NumMedia') ?? '', 10);
+  return Number.isNaN(count) ? 0 : Math.min(Math.max(count, 0), MEDIA_MAX);
+}
 
 /** Name and value of each parameter, sorted by name; of a repeated one, each distinct value once, sorted. */
 function sortedParameters(body: Buffer): string {
@@ -89,28 +106,31 @@ function equal(given: string, expected: string): boolean {
 
 /** A body that is no form is signed through `bodySHA256` in the query. */
 function bodyHashMatches(request: WebhookRequest): boolean {
-  const hash = new URLSearchParams(request.url.split('?')[1] ?? '').get('bodySHA256');
+  const hash = new URLSearchParams(queryOf(request.url)).get('bodySHA256');
   return hash !== null && equal(hash.toLowerCase(), createHash('sha256').update(request.body).digest('hex'));
 }
 
-/** Twilio signs with and without the standard port, and escapes an apostrophe or not, depending on the sender. */
+/**
+ * Twilio signs with and without the port, and escapes the path and the query in more than one way, depending on the
+ * sender. All of them name the same address. None for what is no absolute URL.
+ */
 function urlForms(url: string): string[] {
-  const forms = new Set([url]);
-  try {
-    const parsed = new URL(url);
-    const port = parsed.port || (parsed.protocol === 'https:' ? '443' : '80');
-    const rest = url.slice(url.indexOf(parsed.host, parsed.protocol.length) + parsed.host.length);
-    const head = `${parsed.protocol}//${parsed.hostname}`;
-    forms
-      .add(head + rest)
-      .add(`${head}:${port}${rest}`)
-      .add(parsed.href);
-  } catch {
-    return [];
-  }
-  const escaped = [...forms].map((form) => form.replace(/'/g, '%27'));
-  const plain = [...forms].map((form) => form.replace(/%27/g, "'"));
-  return [...forms, ...escaped, ...plain];
+  const [, scheme, authority, rest = ''] = /^(https?):\/\/([^/?#]+)(.*)$/is.exec(url) ?? [];
+  if (scheme === undefined || authority === undefined || !URL.canParse(url)) return [];
+  const [, host, given] = /^(.*?)(?::(\d*))?$/.exec(authority) ?? [];
+  const port = given || (scheme.toLowerCase() === 'https' ? '443' : '80');
+  const heads = [authority, host, `${host}:${port}`].map((one) => `${scheme}://${one}`);
+  const query = queryOf(rest);
+  const path = query === '' ? rest : rest.slice(0, -query.length);
+  const parsed = new URL(url);
+  const rests = [
+    rest,
+    rest.replace(/'/g, '%27'),
+    rest.replace(/%27/g, "'"),
+    parsed.pathname + parsed.search,
+    path + printQuery(parseQuery(query)),
+  ];
+  return [...new Set(heads.flatMap((head) => rests.map((one) => head + one)))];
 }
 
 function escapeXml(text: string): string {
