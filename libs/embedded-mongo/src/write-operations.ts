@@ -1,6 +1,6 @@
 import type { Variables } from './aggregate-expressions.js';
 import { ObjectId } from 'bson';
-import type { Document } from './bson-types.js';
+import { type Document, isDocument } from './bson-types.js';
 import type { CollectionWriter } from './collection-writer.js';
 import type { Row } from './connection.js';
 import { decode, encode } from './document-bytes.js';
@@ -77,18 +77,23 @@ function change(
   now: Date,
 ): void {
   const before = decode(row.raw);
-  const { filter, arrayFilters } = request;
-  const { doc, changed } = applyUpdate(before, request.update as Update, {
-    filter,
-    arrayFilters,
-    now,
-    let: request.let,
-  });
+  const { arrayFilters } = request;
+  const filter = usesPosition(request.update) ? request.filter : undefined;
+  const options = { filter, arrayFilters, now, let: request.let };
+  const { doc, changed } = applyUpdate(before, request.update as Update, options);
   if (changed) writer.replace(row.n, before, doc);
   result.matched++;
   if (changed) result.modified++;
   result.before = before;
   result.after = doc;
+}
+
+/** Whether a path of an update names an array element by `$`, so that the filter has to be asked which one. */
+function usesPosition(update: Document | unknown[]): boolean {
+  if (Array.isArray(update)) return false;
+  return Object.values(update).some(
+    (fields) => isDocument(fields) && Object.keys(fields).some((path) => path.includes('.$')),
+  );
 }
 
 function upsert(
