@@ -188,7 +188,7 @@ describe.each(targets)('subscribing to $title', ({ skipped, open }) => {
       await until(() => first.seen.checkpoints.length > 10, true);
       const commits = first.seen.checkpoints.map(({ commit }) => commit);
       expect(commits.every((at, index) => at > (commits[index - 1] ?? before))).toBe(true);
-      for (const { commit, delivered } of [...first.seen.checkpoints]) {
+      for (const { commit, delivered } of first.seen.checkpoints.slice()) {
         const again = follow(filter, { commit, prepare: commit });
         await until(() => again.seen.live, 1);
         await until(() => again.seen.places, wanted.slice(delivered));
