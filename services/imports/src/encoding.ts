@@ -35,6 +35,7 @@ export class EncodingWatch {
 
   /** @param head the first bytes of the file. Undefined where the file is no text. */
   detect(head: Buffer): Encoding | undefined {
+    if (isOtherFormat(head)) return undefined;
     if (head[0] === 0xff && head[1] === 0xfe) return 'utf-16le';
     if (head[0] === 0xfe && head[1] === 0xff) return 'utf-16be';
     const wide = wideEncoding(head);
@@ -71,21 +72,30 @@ function wideEncoding(head: Buffer): Encoding | undefined {
   const zeros = [0, 0];
   for (let at = 0; at < pairs * 2; at += 1) if (head[at] === 0) zeros[at % 2] = (zeros[at % 2] as number) + 1;
   const [even, odd] = zeros as [number, number];
-  if (odd / pairs > UTF16_ZEROS && even === 0) return 'utf-16le';
-  if (even / pairs > UTF16_ZEROS && odd === 0) return 'utf-16be';
-  return undefined;
+  const isLittle = odd / pairs > UTF16_ZEROS && even === 0;
+  const isBig = even / pairs > UTF16_ZEROS && odd === 0;
+  if (!isLittle && !isBig) return undefined;
+  const units = Array.from({ length: pairs }, (_, at) =>
+    isLittle ? head.readUInt16LE(at * 2) : head.readUInt16BE(at * 2),
+  );
+  if (!isText(units)) return undefined;
+  return isLittle ? 'utf-16le' : 'utf-16be';
 }
 
 /** First bytes of what people upload by mistake: ZIP (and so .xlsx), old Excel, PDF, gzip. */
 const OTHER_FORMATS = ['504b0304', 'd0cf11e0', '25504446', '1f8b'];
 
-function isText(head: Buffer): boolean {
-  if (OTHER_FORMATS.some((magic) => head.subarray(0, magic.length / 2).toString('hex') === magic))
-    return false;
-  return !head.some(
-    (byte) => byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d && byte !== 0x1a,
-  );
+function isOtherFormat(head: Buffer): boolean {
+  return OTHER_FORMATS.some((magic) => head.subarray(0, magic.length / 2).toString('hex') === magic);
 }
+
+/** Tab, line feed, carriage return, and the end-of-file mark of old systems. */
+const CONTROLS = new Set([0x09, 0x0a, 0x0d, 0x1a]);
+
+const isText = (bytes: Iterable<number>): boolean => {
+  for (const byte of bytes) if (byte < 0x20 && !CONTROLS.has(byte)) return false;
+  return true;
+};
 
 /** Letters of a script in its code page, and the commonest of them, which tell it from the others. */
 const SCRIPTS: readonly { encoding: Encoding; letters: (byte: number) => boolean; common: string }[] = [

@@ -42,6 +42,8 @@ export class ImportFiles {
    * @throws Refusal `import:too_large` beyond IMPORT_BYTES_MAX bytes or IMPORT_ROWS_MAX lines
    */
   async receive(account: Id, content: Readable): Promise<Received> {
+    // A caller may break off before the pipeline listens.
+    content.once('error', () => undefined);
     const folder = join(this.folder, account);
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, `${randomUUID()}${PART}`);

@@ -42,7 +42,7 @@ describe('imports, with the real services', () => {
     await world.ask(mapImport, { id: uploaded.id, header: true, columns, country: 'US' });
     await world.ask(startImport, { id: uploaded.id, consent: { source: 'Demo' } });
     const view = await world.ended(uploaded.id);
-        expect(view.state).toBe('completed');
+    expect(view.state).toBe('completed');
     expect(view.counts).toEqual({ ...expected.counts, suppressed: 0 });
     const members = await world.ask(getGroup, { id: group.id, atLeast: view.position });
     expect(members.group.counts.members).toBe(expected.counts['new']);

@@ -21,6 +21,9 @@ let names: Map<string, string> | undefined;
 
 const folded = (text: string): string => text.trim().toLowerCase().normalize('NFKC');
 
+/** Codes of countries that are no more, such as DD, have the names of their successors. */
+const isCurrent = (code: string): boolean => Intl.getCanonicalLocales(`und-${code}`)[0] === `und-${code}`;
+
 /** Names of all countries in the languages above, from the runtime's own tables. */
 function countryNames(): Map<string, string> {
   const found = new Map<string, string>();
@@ -28,8 +31,9 @@ function countryNames(): Map<string, string> {
     const display = new Intl.DisplayNames([language], { type: 'region', fallback: 'none' });
     for (const first of LETTERS) {
       for (const second of LETTERS) {
-        const name = display.of(first + second);
-        if (name !== undefined && !found.has(folded(name))) found.set(folded(name), first + second);
+        const code = first + second;
+        const name = isCurrent(code) ? display.of(code) : undefined;
+        if (name !== undefined && !found.has(folded(name))) found.set(folded(name), code);
       }
     }
   }
