@@ -14,11 +14,12 @@ import {
 import { DetailStatus } from '@muster/contracts/detail';
 import { Position, type Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
-import { addMembers, findMembers, getGroup, getMemberships, GroupId, SORTS } from '@muster/contracts/group';
+import { addMembers, findMembers, getMemberships, GroupId, SORTS } from '@muster/contracts/group';
 import { Id, type DetailKey } from '@muster/contracts/ids';
 import { followUp } from '@muster/runtime/envelopes';
 import { z } from 'zod';
 import { mergeContact, type Membership } from './contact.view.js';
+import { requireStandard } from './group.check.js';
 import { after, atLeast, AtLeastQuery, ById, Done, flag, limit, listOf, pageOf } from './query.schemas.js';
 import { ok, route, type Call, type Route } from './route.js';
 
@@ -92,20 +93,6 @@ async function basisOf(call: Call, consent?: z.infer<typeof ConsentInput>): Prom
   const { policy } = await call.edge.accounts.get(call.envelope.account);
   if (consent === undefined && policy.requireEvidence) return null;
   return consent?.at ?? call.envelope.at;
-}
-
-/** Groups are checked before anything is written: a call that is refused has changed nothing. */
-async function requireStandard(call: Call, groups: readonly Id[]): Promise<void> {
-  await Promise.all(
-    groups.map(async (id, index) => {
-      const { group } = await call.ask(getGroup, { id }).catch((error: unknown) => {
-        if (error instanceof Refusal && error.code === 'group:not_found')
-          throw new Refusal('group:not_found', { path: `groups[${index}]` });
-        throw error;
-      });
-      if (group.kind === 'dynamic') throw new Refusal('group:dynamic', { path: `groups[${index}]` });
-    }),
-  );
 }
 
 async function join(call: Call, contactId: Id, groups: readonly Id[]): Promise<number[]> {

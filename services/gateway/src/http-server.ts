@@ -23,12 +23,12 @@ const UNKNOWN_ROUTE = 'unknown';
 export const HTTP_OPTIONS: NonNullable<Bootstrap['http']> = {
   routerOptions: { maxParamLength: 1_000 },
   frameworkErrors: (error, request, reply) => {
-    const refusal = refusalIn(error) ?? new Refusal('request:invalid');
-    const { status, headers, problem } = problemOf(refusal, request.id);
-    void reply
-      .code(status)
-      .headers({ ...headers, 'x-request-id': request.id })
-      .send(problem);
+    // Before a route is found, Fastify types a reply by a route that is not known; it is a reply like any other.
+    answerProblem(
+      reply as unknown as FastifyReply,
+      request.id,
+      refusalIn(error) ?? new Refusal('request:invalid'),
+    );
   },
 };
 
@@ -99,11 +99,7 @@ export class HttpServer implements OnModuleInit {
     const refusal = refusalIn(error);
     if (refusal === null)
       this.log.error('unforeseen', error, { route: templateOf(request), requestId: request.id });
-    const { status, headers, problem } = problemOf(refusal ?? new Refusal('service:internal'), request.id);
-    return reply
-      .code(status)
-      .headers({ ...headers, 'x-request-id': request.id })
-      .send(problem);
+    return answerProblem(reply, request.id, refusal ?? new Refusal('service:internal'));
   }
 
   /** The template of the route stands for the address, which may hold a phone number. */
@@ -120,6 +116,14 @@ export class HttpServer implements OnModuleInit {
       ...(caller?.kind === 'key' && { account: caller.account, key: caller.keyId }),
     });
   }
+}
+
+function answerProblem(reply: FastifyReply, requestId: string, refusal: Refusal): FastifyReply {
+  const { status, headers, problem } = problemOf(refusal, requestId);
+  return reply
+    .code(status)
+    .headers({ ...headers, 'x-request-id': requestId })
+    .send(problem);
 }
 
 function templateOf(request: FastifyRequest): string {

@@ -14,6 +14,7 @@ import {
 import { followUp } from '@muster/runtime/envelopes';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { requireStandard } from './group.check.js';
 import { progress } from './import.progress.js';
 import { ById, PageQuery, pageOf } from './query.schemas.js';
 import { created, ok, route, type Call, type Route } from './route.js';
@@ -66,6 +67,7 @@ async function takeFile(call: Call): Promise<ImportView> {
       part.stream.resume();
       continue;
     }
+    await requireStandard(call, groups);
     const upload = { fileName: part.fileName, groups, content: part.stream };
     view = await call.edge.importFiles.upload(call.envelope, upload);
     groups = [];
@@ -77,8 +79,9 @@ async function takeFile(call: Call): Promise<ImportView> {
   return (await call.ask(chooseGroups, { id: view.id, existing }, envelope)).import;
 }
 
-function takeText(call: Call, pasted: Pasted): Promise<ImportView> {
+async function takeText(call: Call, pasted: Pasted): Promise<ImportView> {
   const { text, fileName = 'pasted.csv', groups = [] } = pasted;
+  await requireStandard(call, groups);
   const content = Readable.from([Buffer.from(text)], { objectMode: false });
   return call.edge.importFiles.upload(call.envelope, { fileName, groups, content });
 }

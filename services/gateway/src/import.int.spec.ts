@@ -1,117 +1,34 @@
-import {
-  cancelImport,
-  chooseGroups,
-  getImport,
-  listImports,
-  startImport,
-  type ImportView,
-} from '@muster/contracts/import';
-import { Refusal } from '@muster/contracts/errors';
 import { bootstrap, type Running } from '@muster/runtime/bootstrap';
 import { EdgeModule } from '@muster/runtime/edge.module';
-import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { startServers, type Servers } from '@muster/testing/servers';
 import { eventually } from '@muster/testing/eventually';
 import { idNumber } from '@muster/testing/universe';
-import { Controller, Module } from '@nestjs/common';
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { GatewaySettings } from './config.js';
 import { gatewayModule } from './gateway.module.js';
 import { HTTP_OPTIONS } from './http-server.js';
+import {
+  answerRejects,
+  GroupsStandIn,
+  ID,
+  Imports,
+  ImportsStandIn,
+  NONE,
+  send,
+  take,
+  uploads,
+  VIEW,
+  type Taken,
+} from './test-imports.js';
 
 const OPERATOR = 'operator-key-for-the-tests-only';
-const ID = idNumber(1);
-const NONE = { rows: 0, new: 0, updated: 0, unchanged: 0, rejected: 0, duplicates: 0, suppressed: 0 };
-const VIEW: ImportView = {
-  id: ID,
-  state: 'analysed',
-  visible: false,
-  needs: ['mapping'],
-  fileName: 'a.csv',
-  format: 'csv',
-  encoding: 'utf-8',
-  delimiter: ',',
-  header: true,
-  columns: [],
-  mapping: null,
-  groups: [],
-  counts: NONE,
-  rowsPerSecond: null,
-  createdAt: '2026-01-15T12:00:00.000Z',
-  position: 1,
-};
-
-/** The imports service at its public contract. */
-@Controller()
-class Imports {
-  static view: ImportView = VIEW;
-  static chosen: string[] = [];
-
-  @Handles(getImport)
-  async get({ input }: Ask<typeof getImport>): Promise<AnswerOf<typeof getImport>> {
-    if (input.id !== ID) throw new Refusal('import:not_found');
-    return { import: Imports.view };
-  }
-  @Handles(listImports)
-  async list(_request: Ask<typeof listImports>): Promise<AnswerOf<typeof listImports>> {
-    return { items: [Imports.view], next: null };
-  }
-  @Handles(chooseGroups)
-  async choose({ input }: Ask<typeof chooseGroups>): Promise<AnswerOf<typeof chooseGroups>> {
-    Imports.chosen = input.existing;
-    return { import: { ...Imports.view, groups: input.existing }, position: 1 };
-  }
-  @Handles(startImport)
-  async start({ input }: Ask<typeof startImport>): Promise<AnswerOf<typeof startImport>> {
-    return { import: { ...Imports.view, id: input.id, state: 'running' }, position: 1 };
-  }
-  @Handles(cancelImport)
-  async cancel(_request: Ask<typeof cancelImport>): Promise<AnswerOf<typeof cancelImport>> {
-    return { import: { ...Imports.view, state: 'cancelled' }, position: 1 };
-  }
-}
-
-@Module({ controllers: [Imports] })
-class ImportsStandIn {}
-
-interface Taken {
-  query: URLSearchParams;
-  body: string;
-  complete: boolean;
-}
-
-/** The HTTP side of the imports service. `respond` may be replaced to refuse or to read slowly. */
-let taken: Taken[] = [];
-let bytesRead = 0;
-let respond: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
-
-async function take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { searchParams: query } = new URL(request.url ?? '/', 'http://imports');
-  const upload: Taken = { query, body: '', complete: false };
-  taken.push(upload);
-  upload.body = await text(request);
-  upload.complete = request.complete;
-  response.writeHead(201, { 'content-type': 'application/json' }).end(JSON.stringify(VIEW));
-}
-
-function answerRejects(request: IncomingMessage, response: ServerResponse): void {
-  if (!request.url?.startsWith(`/imports/${ID}/rejected.csv?account=`))
-    response.writeHead(404).end(JSON.stringify({ code: 'import:not_found', data: {} }));
-  else response.writeHead(200, { 'content-type': 'text/csv' }).end('phone,reason\nx,phone:invalid\n');
-}
-
 let servers: Servers<'nats' | 'eventStore' | 'mongo'>;
 let files: Server;
 let imports: Running;
+let groups: Running;
 let gateway: Running;
 let key: string;
 
@@ -138,7 +55,7 @@ beforeAll(async () => {
   servers = await startServers({ nats: true, eventStore: true, mongo: true });
   files = createServer((request, response) => {
     if (request.method === 'GET') answerRejects(request, response);
-    else respond(request, response).catch(() => response.destroy());
+    else uploads.respond(request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => files.listen(0, '127.0.0.1', resolve));
   const env = GatewaySettings.parse({
@@ -154,6 +71,8 @@ beforeAll(async () => {
   });
   const module = { module: ImportsStandIn, imports: [EdgeModule.forService('imports', env)] };
   imports = await bootstrap({ service: 'imports', module, env });
+  const groupsModule = { module: GroupsStandIn, imports: [EdgeModule.forService('groups', env)] };
+  groups = await bootstrap({ service: 'groups', module: groupsModule, env });
   gateway = await bootstrap({ service: 'gateway', module: gatewayModule(env), env, http: HTTP_OPTIONS });
   const answer = await fetch(url('/v1/accounts'), {
     method: 'POST',
@@ -164,14 +83,14 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  await Promise.all([gateway?.close(), imports?.close()]);
+  await Promise.all([gateway?.close(), imports?.close(), groups?.close()]);
   files?.closeAllConnections();
   files?.close();
   await servers?.stop();
 });
 
 beforeEach(() => {
-  [taken, bytesRead, respond] = [[], 0, take];
+  [uploads.taken, uploads.respond] = [[], take];
   [Imports.view, Imports.chosen] = [VIEW, []];
 });
 
@@ -196,7 +115,7 @@ describe('an upload', () => {
       ]),
     );
     expect({ status, id: body['id'] }).toEqual({ status: 201, id: ID });
-    const [{ query, body: sent }] = taken as [Taken];
+    const [{ query, body: sent }] = uploads.taken as [Taken];
     expect(sent).toBe('phone\n+33612345678\n');
     expect(query.get('fileName')).toBe('people.csv');
     expect(query.get('groups')).toBe(`${idNumber(5)},${idNumber(6)}`);
@@ -217,10 +136,17 @@ describe('an upload', () => {
     expect(Imports.chosen).toEqual([idNumber(7)]);
   });
 
+  it('into a group that does not exist is refused before a byte is passed on', async () => {
+    const groupsPart: [string, string] = ['groups', `${idNumber(5)},${idNumber(99)}`];
+    const refused = await call('POST', '/v1/imports', form([groupsPart, ['file', file]]));
+    expect(refused).toMatchObject({ status: 404, body: { code: 'group:not_found', path: 'groups[1]' } });
+    expect(uploads.taken).toEqual([]);
+  });
+
   it('may be pasted as text', async () => {
     const { status } = await call('POST', '/v1/imports', { text: 'Ann,+33612345678', groups: [idNumber(5)] });
-    expect({ status, body: taken[0]?.body }).toEqual({ status: 201, body: 'Ann,+33612345678' });
-    expect(taken[0]?.query.get('groups')).toBe(idNumber(5));
+    expect({ status, body: uploads.taken[0]?.body }).toEqual({ status: 201, body: 'Ann,+33612345678' });
+    expect(uploads.taken[0]?.query.get('groups')).toBe(idNumber(5));
   });
 
   it('needs a file', async () => {
@@ -243,31 +169,35 @@ describe('an upload', () => {
         ]),
       ),
     ).toMatchObject({ status: 400, body: { path: 'groups' } });
-    expect(taken).toEqual([]);
+    expect(uploads.taken).toEqual([]);
   });
 
-  it('gets the reason of a refusal that comes before the file is read', async () => {
-    respond = async (request, response) => {
+  it('gets the reason of a refusal that comes before the file is read, and keeps its connection', async () => {
+    uploads.respond = async (request, response) => {
       response.writeHead(422).end(JSON.stringify({ code: 'import:not_text', data: { path: 'file' } }));
       request.resume();
     };
     const large = new Blob(['x'.repeat(8 * 1024 * 1024)]);
-    expect(await call('POST', '/v1/imports', form([['file', large]]))).toMatchObject({
-      status: 422,
-      body: { code: 'import:not_text', path: 'file' },
-    });
+    const refusal = { status: 422, body: { code: 'import:not_text', path: 'file' } };
+    for (let n = 0; n < 4; n += 1)
+      expect(await call('POST', '/v1/imports', form([['file', large]]))).toMatchObject(refusal);
+    const none: [string, string] = ['groups', idNumber(99)];
+    const unknown = await call('POST', '/v1/imports', form([none, ['file', large]]));
+    expect(unknown).toMatchObject({ status: 404 });
+    for (let n = 0; n < 4; n += 1) expect((await call('GET', '/v1/imports')).status).toBe(200);
   });
 
   it('is never held as a whole: a service that does not read holds the caller back', async () => {
+    let bytesRead = 0;
     let go = (): void => undefined;
     const gate = new Promise<void>((resolve) => (go = resolve));
-    respond = async (request, response) => {
+    uploads.respond = async (request, response) => {
       await gate;
       for await (const chunk of request) bytesRead += (chunk as Buffer).length;
       response.writeHead(201).end(JSON.stringify(VIEW));
     };
     const size = 64 * 1024 * 1024;
-    const sender = send(size);
+    const sender = send(url('/v1/imports'), key, size);
     await eventually(() => sender.blocked());
     expect(sender.sent()).toBeLessThan(size / 2);
     go();
@@ -277,53 +207,16 @@ describe('an upload', () => {
 
   it('that breaks off leaves no whole file behind', async () => {
     const ended: boolean[] = [];
-    respond = async (request) => {
+    uploads.respond = async (request) => {
       await text(request).catch(() => undefined);
       ended.push(request.complete);
     };
-    const sender = send(4 * 1024 * 1024, { breakAfter: 1024 * 1024 });
+    const sender = send(url('/v1/imports'), key, 4 * 1024 * 1024, { breakAfter: 1024 * 1024 });
     await sender.status.catch(() => undefined);
     await eventually(() => ended.length === 1);
     expect(ended).toEqual([false]);
   });
 });
-
-/** Sends a multipart file of `size` bytes by hand, to see when the connection takes no more. */
-function send(
-  size: number,
-  { breakAfter = Infinity } = {},
-): { sent(): number; blocked(): boolean; status: Promise<number> } {
-  const boundary = 'boundary-of-the-test';
-  let sent = 0;
-  let waitingSince = Infinity;
-  const request = httpRequest(url('/v1/imports'), {
-    method: 'POST',
-    headers: { authorization: `Bearer ${key}`, 'content-type': `multipart/form-data; boundary=${boundary}` },
-  });
-  const status = new Promise<number>((resolve, reject) => {
-    request.on('response', (response) => {
-      response.resume();
-      resolve(response.statusCode ?? 0);
-    });
-    request.on('error', reject);
-  });
-  const chunk = Buffer.alloc(64 * 1024, 'x');
-  request.write(`--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="a.csv"\r\n\r\n`);
-  const pump = (): void => {
-    waitingSince = Infinity;
-    while (sent < size) {
-      if (sent >= breakAfter) return void request.destroy();
-      sent += chunk.length;
-      if (!request.write(chunk)) {
-        waitingSince = Date.now();
-        return void request.once('drain', pump);
-      }
-    }
-    request.end(`\r\n--${boundary}--\r\n`);
-  };
-  pump();
-  return { sent: () => sent, blocked: () => Date.now() - waitingSince > 300, status };
-}
 
 describe('an import', () => {
   it('is started with a source of consent only', async () => {

@@ -35,10 +35,19 @@ function flatHeaders(request: FastifyRequest): Record<string, string> {
   return Object.fromEntries(entries);
 }
 
+/**
+ * The parts of a multipart body. When the reader stops early, as for a file that was refused, the rest is read and
+ * thrown away: the caller would otherwise never get to the answer, nor the next request on the connection anywhere.
+ */
 async function* parts(request: FastifyRequest): AsyncIterable<Part> {
   if (!request.isMultipart()) return;
-  for await (const part of request.parts()) {
-    if (part.type === 'field') yield { type: 'field', name: part.fieldname, value: String(part.value) };
-    else yield { type: 'file', name: part.fieldname, fileName: part.filename, stream: part.file };
+  try {
+    for await (const part of request.parts()) {
+      if (part.type === 'field') yield { type: 'field', name: part.fieldname, value: String(part.value) };
+      else yield { type: 'file', name: part.fieldname, fileName: part.filename, stream: part.file };
+    }
+  } finally {
+    request.raw.unpipe();
+    request.raw.resume();
   }
 }
