@@ -182,7 +182,9 @@ describe('decide and append, on real servers', () => {
     await decider.execute(envelope(account), id, register(id, 'Ann'));
     await heads.collection.deleteOne({ _id: `${account}_${id}` });
     const checkpoints = new Checkpoints(connection.getClient().db('decider').collection('checkpoints'));
-    const repair = await repairHeads(store, decider, checkpoints, 'contact');
+    const initial = { first: null, renames: 0 };
+    const restarted = new Decider({ store, heads, category: 'contact', initial, evolve });
+    const repair = await repairHeads(store, restarted, checkpoints, 'contact');
     await repair.caughtUp();
     expect((await heads.find(account, [id])).get(id)?.state.first).toBe('Ann');
     await repair.stop();

@@ -1,11 +1,27 @@
 import type { Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
 import { streamName, type Category } from '@muster/contracts/names';
-import { eventDefinition } from '@muster/contracts/all-events';
+import {
+  applied,
+  asRefusal,
+  eachLimited,
+  hasPersonal,
+  nothing,
+  pause,
+  repeated,
+  waves,
+  type BulkItem,
+  type Decided,
+  type DoneRecord,
+  type EventContext,
+  type ExecuteOptions,
+} from './decided.js';
 import { WrongRevision, type EventStore } from './event-store.js';
 import type { Fact, NewEvent } from './facts.js';
 import { COMMANDS_KEPT, type Head, type Heads } from './heads.js';
 import type { DataKey } from './keys.js';
+
+export type { BulkItem, Decided, EventContext } from './decided.js';
 
 export interface DeciderOptions<S, E extends NewEvent> {
   store: EventStore;
@@ -19,38 +35,10 @@ export interface DeciderOptions<S, E extends NewEvent> {
   confirmNothing?: boolean;
 }
 
-/** What a fold may know of an event beside its data. */
-export interface EventContext {
-  id: string;
-  revision: number;
-  position: number;
-  meta: Envelope;
-}
-
-export interface Decided<S, E extends NewEvent> {
-  state: S;
-  revision: number;
-  position: number;
-  /** `repeated`: this very command was done before, and nothing was done now. */
-  outcome: 'applied' | 'nothing' | 'repeated';
-  /** Types of the events that the command led to, then or now. */
-  types: string[];
-  events: E[];
-}
-
-interface ExecuteOptions {
-  /** Called after a conflict, before deciding again: what was looked up outside the stream may have changed too. */
-  onConflict?: () => Promise<void>;
-}
-
-export interface BulkItem<S, E extends NewEvent> extends ExecuteOptions {
-  envelope: Envelope;
-  id: string;
-  decide: (state: S) => E[];
-}
-
 const TRIES = 16;
 const APPENDS_AT_ONCE = 256;
+/** Streams whose newest revision this process remembers to have written to their heads. */
+const SAVED_MAX = 20_000;
 
 /**
  * Decide-and-append: loads the head, decides, appends at the revision that was read, folds, and makes the head current
@@ -60,10 +48,26 @@ export class Decider<S, E extends NewEvent> {
   /** The last command under way on each stream: commands of one process take turns instead of conflicting. */
   private readonly turns = new Map<string, Promise<unknown>>();
 
+  private readonly saved = new Map<string, number>();
+
   constructor(private readonly options: DeciderOptions<S, E>) {}
+
+  /** Whether this process itself has made the head of a stream current up to a revision. Forgets after a while. */
+  hasSaved(stream: string, revision: number): boolean {
+    return (this.saved.get(stream) ?? -1) >= revision;
+  }
 
   get heads(): Heads<S> {
     return this.options.heads;
+  }
+
+  private async save(heads: readonly Head<S>[]): Promise<void> {
+    await this.options.heads.save(heads);
+    for (const head of heads) this.saved.set(this.streamOf(head.account, head.id), head.revision);
+    for (const stream of this.saved.keys()) {
+      if (this.saved.size <= SAVED_MAX) break;
+      this.saved.delete(stream);
+    }
   }
 
   /** The stream of an aggregate; an id equal to the account's means the one stream that an account has. */
@@ -76,14 +80,14 @@ export class Decider<S, E extends NewEvent> {
   /** The state now. An aggregate without a head is looked up in its stream. */
   async load(account: string, id: string): Promise<Head<S>> {
     const head = (await this.options.heads.find(account, [id])).get(id);
-    return head ?? this.reload(this.emptyHead(account, id));
+    return head ?? this.reload(this.newHead(account, id));
   }
 
   /** Heads of many at once; those without one are new as far as a guarded append is concerned. */
   async loadMany(account: string, ids: readonly string[]): Promise<Map<string, Head<S>>> {
     const unique = [...new Set(ids)];
     const found = await this.options.heads.find(account, unique);
-    return new Map(unique.map((id) => [id, found.get(id) ?? this.emptyHead(account, id)]));
+    return new Map(unique.map((id) => [id, found.get(id) ?? this.newHead(account, id)]));
   }
 
   /** Reads what the stream has beyond a head, and makes the stored head current. */
@@ -97,7 +101,7 @@ export class Decider<S, E extends NewEvent> {
       (folded, fact, index) => this.fold(folded, fact, positions[index] as number),
       head,
     );
-    await this.options.heads.save([current]);
+    await this.save([current]);
     return current;
   }
 
@@ -150,7 +154,7 @@ export class Decider<S, E extends NewEvent> {
       }
       try {
         const next = await this.append(head, envelope, events, await this.keyOf(head, events));
-        await this.options.heads.save([next]);
+        await this.save([next]);
         return applied(next, events);
       } catch (error) {
         if (!(error instanceof WrongRevision)) throw error;
@@ -166,12 +170,17 @@ export class Decider<S, E extends NewEvent> {
   /**
    * The same for many aggregates of one account: one find, one write of keys, appends side by side, one write of heads.
    * Items for the same aggregate are done one after the other. An answer is a result or the refusal of that item.
+   * Heads that the caller has just loaded need not be loaded again: an old one runs into a conflict and is reloaded.
    */
-  async executeMany(items: readonly BulkItem<S, E>[]): Promise<(Decided<S, E> | Refusal)[]> {
+  async executeMany(
+    items: readonly BulkItem<S, E>[],
+    known?: Map<string, Head<S>>,
+  ): Promise<(Decided<S, E> | Refusal)[]> {
     const answers = Array.from<Decided<S, E> | Refusal>({ length: items.length });
-    for (const wave of waves(items)) {
+    for (const [number, wave] of waves(items).entries()) {
       await this.executeWave(
         wave.map((index) => items[index] as BulkItem<S, E>),
+        number === 0 ? known : undefined,
         (offset, answer) => (answers[wave[offset] as number] = answer),
       );
     }
@@ -180,14 +189,13 @@ export class Decider<S, E extends NewEvent> {
 
   private async executeWave(
     items: readonly BulkItem<S, E>[],
+    known: Map<string, Head<S>> | undefined,
     answer: (offset: number, answer: Decided<S, E> | Refusal) => void,
   ): Promise<void> {
     const account = items[0]?.envelope.account;
     if (account === undefined) return;
-    const heads = await this.loadMany(
-      account,
-      items.map((item) => item.id),
-    );
+    const missing = items.map((item) => item.id).filter((id) => !known?.has(id));
+    const heads = new Map([...(known ?? []), ...(await this.loadMany(account, missing))]);
     const planned: { offset: number; item: BulkItem<S, E>; head: Head<S>; events: E[] }[] = [];
     const single: number[] = [];
     for (const [offset, item] of items.entries()) {
@@ -215,7 +223,7 @@ export class Decider<S, E extends NewEvent> {
         }
       });
     } finally {
-      await this.options.heads.save(saved);
+      await this.save(saved);
     }
     await eachLimited(single, 16, async (offset) => {
       const item = items[offset] as BulkItem<S, E>;
@@ -297,7 +305,8 @@ export class Decider<S, E extends NewEvent> {
     return found;
   }
 
-  private emptyHead(account: string, id: string): Head<S> {
+  /** The head of an aggregate that has no stream yet. */
+  newHead(account: string, id: string): Head<S> {
     return { account, id, state: this.options.initial, revision: -1, position: -1, commands: [], key: null };
   }
 
@@ -328,73 +337,4 @@ export class Decider<S, E extends NewEvent> {
     const end = await this.options.store.lastPosition();
     return facts.map(() => end);
   }
-}
-
-type DoneRecord = { types: string[]; position: number };
-
-function hasPersonal(event: NewEvent): boolean {
-  const personal = eventDefinition(event.type)?.personal ?? [];
-  return personal.some((name) => (event.data as Record<string, unknown>)[name] !== undefined);
-}
-
-function applied<S, E extends NewEvent>(head: Head<S>, events: E[]): Decided<S, E> {
-  const types = events.map((event) => event.type);
-  return {
-    state: head.state,
-    revision: head.revision,
-    position: head.position,
-    outcome: 'applied',
-    types,
-    events,
-  };
-}
-
-function nothing<S, E extends NewEvent>(head: Head<S>): Decided<S, E> {
-  const position = Math.max(head.position, 0);
-  return { state: head.state, revision: head.revision, position, outcome: 'nothing', types: [], events: [] };
-}
-
-function repeated<S, E extends NewEvent>(head: Head<S>, done: DoneRecord): Decided<S, E> {
-  const { types, position } = done;
-  return { state: head.state, revision: head.revision, position, outcome: 'repeated', types, events: [] };
-}
-
-function asRefusal(error: unknown): Refusal {
-  if (error instanceof Refusal) return error;
-  throw error;
-}
-
-/** Indexes of items in waves, so that no wave names an aggregate twice. */
-function waves<S, E extends NewEvent>(items: readonly BulkItem<S, E>[]): number[][] {
-  const count = new Map<string, number>();
-  const result: number[][] = [];
-  items.forEach((item, index) => {
-    const wave = count.get(item.id) ?? 0;
-    count.set(item.id, wave + 1);
-    (result[wave] ??= []).push(index);
-  });
-  return result;
-}
-
-/** Runs at most `limit` at once; the first failure is thrown after all that were begun have ended. */
-export async function eachLimited<T>(
-  items: readonly T[],
-  limit: number,
-  run: (item: T) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    while (next < items.length) {
-      const item = items[next] as T;
-      next += 1;
-      await run(item);
-    }
-  };
-  const ended = await Promise.allSettled(Array.from({ length: Math.min(limit, items.length) }, worker));
-  const failed = ended.find((one) => one.status === 'rejected');
-  if (failed) throw failed.reason;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -20,7 +20,9 @@ export interface FollowOptions {
    * Called with one batch at a time, in order. `upTo` covers filtered-out events as well: a checkpoint may move there
    * in the same write as the read model. When it throws, the same batch comes again after a pause.
    */
-  handle: (facts: Fact[], upTo: number) => Promise<void>;
+  handle?: (facts: Fact[], upTo: number) => Promise<void>;
+  /** Instead of `handle`: events as the store gives them, for who needs to know only that they happened. */
+  handleRaw?: (raws: RawFact[], upTo: number) => Promise<void>;
   batchMax?: number;
   /** Without it personal values stay sealed, which saves reading keys. */
   unseal?: boolean;
@@ -197,8 +199,11 @@ export class Follower {
     const checkpoint = Math.max(-1, ...due.map((marker) => marker.position ?? -1));
     const upTo = Math.max(fresh.at(-1)?.position ?? -1, checkpoint);
     if (upTo > this.position) {
-      const facts = await decodeFacts(fresh, this.options.unseal === false ? null : this.keys);
-      await this.options.handle(facts, upTo);
+      await this.options.handleRaw?.(fresh, upTo);
+      if (this.options.handle) {
+        const facts = await decodeFacts(fresh, this.options.unseal === false ? null : this.keys);
+        await this.options.handle(facts, upTo);
+      }
       this.position = upTo;
     }
     session.handled = end;

@@ -1,13 +1,14 @@
+import { parseStreamName, type Category } from '@muster/contracts/names';
 import type { Checkpoints } from './checkpoint.js';
 import type { Decider } from './decider.js';
 import type { EventStore } from './event-store.js';
-import type { Fact, NewEvent } from './facts.js';
+import type { NewEvent, RawFact } from './facts.js';
 import type { Follower } from './follow.js';
-import type { Category } from '@muster/contracts/names';
 
 /**
  * Follows a category and makes heads current that a crash left behind their streams. A replica is ready only when its
- * repair has caught up once. Personal values stay sealed: a head that is behind is read again from its stream.
+ * repair has caught up once. Only revisions are looked at: a head that is behind is read again from its stream, and
+ * one that this process itself has just written is not even asked for.
  */
 export async function repairHeads<S, E extends NewEvent>(
   store: EventStore,
@@ -17,8 +18,10 @@ export async function repairHeads<S, E extends NewEvent>(
   onError?: (error: unknown) => void,
 ): Promise<Follower> {
   const name = `heads:${category}`;
-  const handle = async (facts: Fact[], upTo: number): Promise<void> => {
-    for (const [account, newest] of newestByAccount(facts)) {
+  const handleRaw = async (raws: RawFact[], upTo: number): Promise<void> => {
+    for (const [account, newest] of newestByAccount(raws, (stream, revision) =>
+      decider.hasSaved(stream, revision),
+    )) {
       const heads = await decider.loadMany(account, [...newest.keys()]);
       for (const [id, revision] of newest) {
         const head = heads.get(id);
@@ -28,23 +31,21 @@ export async function repairHeads<S, E extends NewEvent>(
     await checkpoints.advance(name, upTo);
   };
   const from = await checkpoints.load(name);
-  return store.follow({
-    name,
-    categories: [category],
-    from,
-    handle,
-    unseal: false,
-    ...(onError ? { onError } : {}),
-  });
+  return store.follow({ name, categories: [category], from, handleRaw, ...(onError ? { onError } : {}) });
 }
 
-/** Highest revision of each stream in a batch, by account. */
-function newestByAccount(facts: readonly Fact[]): Map<string, Map<string, number>> {
+/** Highest revision of each stream in a batch, by account, less those that are known to be current. */
+function newestByAccount(
+  raws: readonly RawFact[],
+  isCurrent: (stream: string, revision: number) => boolean,
+): Map<string, Map<string, number>> {
   const accounts = new Map<string, Map<string, number>>();
-  for (const fact of facts) {
-    const streams = accounts.get(fact.account) ?? new Map<string, number>();
-    streams.set(fact.streamId, fact.revision);
-    accounts.set(fact.account, streams);
+  for (const raw of raws) {
+    const stream = parseStreamName(raw.stream);
+    if (!stream || isCurrent(raw.stream, raw.revision)) continue;
+    const streams = accounts.get(stream.account) ?? new Map<string, number>();
+    streams.set(stream.id ?? stream.account, raw.revision);
+    accounts.set(stream.account, streams);
   }
   return accounts;
 }

@@ -6,6 +6,7 @@ import { Refusal } from '@muster/contracts/errors';
 import { uuid5 } from '@muster/contracts/ids';
 import { Accounts } from '@muster/event-store/accounts';
 import type { BulkItem, Decided } from '@muster/event-store/decider';
+import type { Head } from '@muster/event-store/heads';
 import { EventStore } from '@muster/event-store/event-store';
 import { followUp } from '@muster/runtime/envelopes';
 import type { z } from 'zod';
@@ -116,10 +117,10 @@ export class Register {
         answers[index] = asRefusal(error);
       }
     }
-    const ids = await this.claim(account, planned, answers);
+    const { ids, heads } = await this.claim(account, planned, answers);
     const ready = planned.filter(({ index }) => ids.has(index));
     const items = ready.map((plan) => this.item(plan, ids.get(plan.index) as string, context, options));
-    const decided = await this.registry.decider.executeMany(items);
+    const decided = await this.registry.decider.executeMany(items, heads);
     for (const [offset, { index, input }] of ready.entries()) {
       const answer = decided[offset] as Decided<ContactState, ContactEvent> | Refusal;
       const contactId = ids.get(index) as string;
@@ -146,22 +147,27 @@ export class Register {
     return { claimed, identified };
   }
 
-  /** The contact id of each row, once its number is claimed for that contact. */
+  /**
+   * The contact id of each row, once its number is claimed for that contact, and the heads that were looked at. A number
+   * nobody had belongs to a contact without a stream, unless the same row was done before: then the append conflicts.
+   */
   private async claim(
     account: string,
     planned: readonly Planned[],
     answers: (Registered | Refusal)[],
-  ): Promise<Map<number, string>> {
+  ): Promise<{ ids: Map<number, string>; heads: Map<string, Head<ContactState>> }> {
     const ids = new Map<number, string>();
     const fresh = planned.filter(({ match, input }) => match === null && input.change.phone);
     const taken = await this.registry.claims.take(
       account,
       fresh.map(({ row, input }) => ({ key: phoneKey(input), contactId: newContactId(row) })),
     );
+    const own = new Set(fresh.map(({ row }) => newContactId(row)));
     const heads = await this.registry.decider.loadMany(account, [
-      ...taken.values(),
+      ...[...taken.values()].filter((id) => !own.has(id)),
       ...planned.flatMap(({ match }) => (match ? [match.contactId] : [])),
     ]);
+    for (const id of own) if (!heads.has(id)) heads.set(id, this.registry.decider.newHead(account, id));
     for (const { index, row, input, match } of planned) {
       const owner =
         match?.contactId ??
@@ -176,7 +182,7 @@ export class Register {
         answers[index] = asRefusal(error);
       }
     }
-    return ids;
+    return { ids, heads };
   }
 
   /**
