@@ -1,8 +1,13 @@
 import { ALL_CONTACTS } from '@muster/contracts/group';
+import { ImportView } from '@muster/contracts/import';
 import { bootstrap, type Running } from '@muster/runtime/bootstrap';
 import { eventually } from '@muster/testing/eventually';
 import { startService, type Service } from '@muster/testing/processes';
 import { startServers, type Servers } from '@muster/testing/servers';
+import { createHmac } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { GatewaySettings } from './config.js';
 import { gatewayModule } from './gateway.module.js';
@@ -13,7 +18,8 @@ import { z } from 'zod';
 
 const OPERATOR = 'operator-key-for-the-tests-only';
 
-let servers: Servers<'nats' | 'eventStore' | 'mongo'>;
+let servers: Servers<'nats' | 'eventStore' | 'mongo' | 'redis'>;
+let folder: string;
 let gateway: Running;
 let services: Service[] = [];
 let key: string;
@@ -57,7 +63,8 @@ async function add(body: object): Promise<{ id: string; phone: string; position:
 }
 
 beforeAll(async () => {
-  servers = await startServers({ nats: true, eventStore: true, mongo: true });
+  servers = await startServers({ nats: true, eventStore: true, mongo: true, redis: true });
+  folder = await mkdtemp(join(tmpdir(), 'gateway-journey-'));
   const shared = {
     NATS_URL: servers.nats.url,
     EVENTSTORE_URL: servers.eventStore.url,
@@ -66,14 +73,17 @@ beforeAll(async () => {
     LOG_LEVEL: 'error',
     DRAIN_MS: '500',
   };
-  services = await Promise.all(
-    ['contacts', 'compliance', 'groups'].map((name) => startService(name, shared)),
-  );
+  const forImports = { ...shared, REDIS_URL: servers.redis.url, DATA_DIR: folder };
+  services = await Promise.all([
+    ...['contacts', 'compliance', 'groups', 'inbound'].map((name) => startService(name, shared)),
+    startService('imports', forImports),
+  ]);
+  const importsUrl = services.at(-1)?.url;
   const env = GatewaySettings.parse({
     ...shared,
     HTTP_PORT: 0,
     OPERATOR_KEY: OPERATOR,
-    IMPORTS_URL: 'http://127.0.0.1:9',
+    IMPORTS_URL: importsUrl,
   });
   gateway = await bootstrap({ service: 'gateway', module: gatewayModule(env), env, http: HTTP_OPTIONS });
 });
@@ -82,6 +92,7 @@ afterAll(async () => {
   await gateway?.close();
   await Promise.all(services.map((service) => service.stop()));
   await servers?.stop();
+  await rm(folder, { recursive: true, force: true });
 });
 
 beforeEach(async () => {
@@ -196,5 +207,74 @@ describe('audiences', () => {
     const excluded = await lines(`${path}/excluded`);
     expect(excluded.map((line) => line['contactId']).sort()).toEqual([stopped.id, late.id].sort());
     expect((await call('GET', '/v1/audiences', '/v1/audiences'))['items']).toHaveLength(1);
+  });
+});
+
+describe('an import', () => {
+  it('makes contacts of a file, in a group, and gives back what it could not take', async () => {
+    const group = await call('POST', '/v1/groups', '/v1/groups', { name: 'Members' });
+    const form = new FormData();
+    form.append('groups', String(group['id']));
+    form.append('file', new Blob([`First name,Phone\nAnn,${nextPhone()}\nBea,nothing\n`]), 'people.csv');
+    const uploaded = await fetch(`http://127.0.0.1:${gateway.httpPort}/v1/imports`, {
+      method: 'POST',
+      body: form,
+      headers: { authorization: `Bearer ${key}` },
+    });
+    const { id } = ImportView.parse(await uploaded.json());
+    const path = `/v1/imports/${id}`;
+    const mapping = { header: true, columns: ['firstName', 'phone'] };
+    await call('PUT', '/v1/imports/{id}/mapping', `${path}/mapping`, mapping);
+    await call('POST', '/v1/imports/{id}/start', `${path}/start`, { consent: { source: 'Paper form' } });
+    const done = await eventually(async () => {
+      const view = await call('GET', '/v1/imports/{id}', path);
+      return view['state'] === 'completed' && view['visible'] === true && view;
+    }, 30_000);
+    expect(done).toMatchObject({ counts: { rows: 2, new: 1, rejected: 1 }, groups: [group['id']] });
+    const members = await contacts(`group=${group['id']}&query=ann`);
+    expect(members['items']).toMatchObject([{ firstName: 'Ann', status: 'active' }]);
+    expect((await call('GET', '/v1/jobs', '/v1/jobs'))['items']).toMatchObject([{ id, done: 2, total: 2 }]);
+    const rejects = await fetch(`http://127.0.0.1:${gateway.httpPort}${path}/rejected.csv`, {
+      headers: { authorization: `Bearer ${key}` },
+    });
+    expect(await rejects.text()).toMatch(/Bea.*nothing.*phone:invalid/);
+  });
+});
+
+describe('a carrier', () => {
+  const authToken = '0123456789abcdef0123456789abcdef';
+
+  /** Sends a message as Twilio does: signed over the address and the sorted parameters. */
+  async function text(endpoint: Body, from: string, body: string): Promise<number> {
+    const url = String(endpoint['webhookUrl']);
+    const parameters: [string, string][] = [
+      ['AccountSid', `AC${'0'.repeat(32)}`],
+      ['Body', body],
+      ['From', from],
+      ['MessageSid', `SM${from.slice(1).padStart(32, '0')}`],
+      ['NumMedia', '0'],
+      ['To', '+15555550199'],
+    ];
+    const signed = url + parameters.map(([name, value]) => name + value).join('');
+    const answer = await fetch(url, {
+      method: 'POST',
+      body: new URLSearchParams(parameters),
+      headers: { 'x-twilio-signature': createHmac('sha1', authToken).update(signed).digest('base64') },
+    });
+    return answer.status;
+  }
+
+  it('brings a STOP that is in force with its 2xx', async () => {
+    const credentials = { accountSid: `AC${'0'.repeat(32)}`, authToken };
+    const wanted = { provider: 'twilio', senders: ['+15555550199'], credentials };
+    const endpoint = await call('POST', '/v1/endpoints', '/v1/endpoints', wanted);
+    const { id, phone } = await add({ phone: nextPhone() });
+    expect(await text(endpoint, phone, 'STOP')).toBe(200);
+    const gate = await call('POST', '/v1/send-gate', '/v1/send-gate', { to: [phone] });
+    expect(gate['results']).toMatchObject([{ allowed: false, reason: 'opted_out' }]);
+    const contact = await call('GET', '/v1/contacts/{id}', `/v1/contacts/${id}`);
+    expect(contact).toMatchObject({ status: 'opted_out' });
+    const list = await call('GET', '/v1/inbound', '/v1/inbound');
+    expect(list['items']).toMatchObject([{ from: phone, text: 'STOP', classification: 'stop' }]);
   });
 });
