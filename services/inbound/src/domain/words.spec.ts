@@ -91,16 +91,7 @@ describe('mandatory words', () => {
     ...['stop by the store', 'bus stop', 'weekend', 'friend', "don't stop", 'please don’t stop', 'nonstop'],
     ...['Count me in! We have got to STOP this bill', 'STOP this bill', 'STOP 12345', 'cancel my 3pm'],
     ...['the end', 'endless', 'info please', 'help me', 'start now', 'please start', 'yes', 'YES', 'startup'],
-    ...[
-      'I cannot stop laughing\nstop',
-      'hello\nSTOP',
-      'helpful',
-      'quite',
-      'ends',
-      'ok',
-      'thank you',
-      'please',
-    ],
+    ...['I cannot stop laughing\nstop', 'helpful', 'quite', 'ends', 'ok', 'thank you', 'please'],
     ...['', ' ', '🛑', '👎', 'Stpo', 'ST0P', 'constructor', '__proto__', 'toString'],
   ])('%j is no mandatory word', (text) => expect(meaningOf(text)).toBeNull());
 
@@ -120,7 +111,7 @@ describe('mandatory words', () => {
   });
 
   it('reads a text as long as a webhook can carry', () => {
-    expect(meaningOf('stop '.repeat(50_000))?.as).toBe('stop');
+    expect(meaningOf(`${' '.repeat(200_000)}stop`)?.as).toBe('stop');
     expect(meaningOf('please '.repeat(30_000) + 'x')).toBeNull();
     expect(meaningOf('a '.repeat(100_000) + 'bb')).toBeNull();
   });

@@ -84,6 +84,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   '&amp;': '&',
 };
 
+/** The longest message that carriers join from its parts, in characters. */
+const MESSAGE_MAX = 1_600;
+
 const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/;
 
 /**
@@ -122,7 +125,9 @@ export function mandatoryWord(normalised: string): Meaning | null {
  */
 export function meaningOf(text: string): Meaning | null {
   const normalised = normaliseText(text);
-  return mandatoryWord(normalised) ?? optOut(normalised) ?? optOut(firstLine(text));
+  const exact = mandatoryWord(normalised);
+  if (exact !== null || text.length > MESSAGE_MAX) return exact;
+  return optOut(normalised) ?? optOut(firstLine(text));
 }
 
 function optOut(normalised: string): Meaning | null {

@@ -40,7 +40,9 @@ function posted(pairs: Pairs, more: Partial<WebhookRequest> & { signed?: string 
       'content-type': 'application/x-www-form-urlencoded; charset=UTF-8',
       'x-twilio-signature': signatureOf(authToken, signed, pairs),
     },
-    body: Buffer.from(new URLSearchParams(pairs.map(([name, value]) => [name, value])).toString()),
+    body: Buffer.from(
+      new URLSearchParams(pairs.map(([name, value]): [string, string] => [name, value])).toString(),
+    ),
     ...rest,
   };
 }
@@ -120,7 +122,7 @@ describe('a signed message', () => {
   });
 
   it('is taken by GET, with its parameters in the signed address', () => {
-    const url = `${address}?${new URLSearchParams(usual.map(([name, value]) => [name, value])).toString()}`;
+    const url = `${address}?${new URLSearchParams(usual.map(([name, value]): [string, string] => [name, value])).toString()}`;
     const headers = { 'x-twilio-signature': signatureOf(authToken, url) };
     const request = { method: 'GET', url, headers, body: Buffer.alloc(0) };
     expect(isTaken(request)).toBe(true);
