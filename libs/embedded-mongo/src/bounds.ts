@@ -77,7 +77,8 @@ function addElementBounds(
     const isValue = condition.element === 'value';
     if (!isValue && isIndex(inner.path.split('.')[0]!)) continue;
     const bounds = fieldBounds(inner);
-    // Null also stands for "missing" here, and an index has no entry for what an element lacks in another one.
+    // Null also stands for "missing" here, and an index has no entry for what an element lacks in another
+    // one.
     if (bounds !== undefined) add(isValue ? condition.path : `${condition.path}.${inner.path}`, bounds);
   }
 }
@@ -170,7 +171,10 @@ export function intersect(all: readonly Bounds[]): Bounds {
   });
 }
 
-/** The most telling of several conditions: values of an array may each meet another one, so only one may be used. */
+/**
+ * The most telling of several conditions: values of an array may each meet another one, so only one may be
+ * used.
+ */
 export function narrowest(all: readonly Bounds[]): Bounds {
   return all.reduce((best, each) => {
     if (each.points !== best.points) return each.points ? each : best;

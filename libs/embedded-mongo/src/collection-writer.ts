@@ -10,7 +10,8 @@ import { checkId } from './update.js';
 import type { Transaction } from './write-queue.js';
 
 /**
- * Writes single documents together with their index entries. All keys are made and all unique indexes asked before
+ * Writes single documents together with their index entries. All keys are made and all unique indexes asked
+ * before
  * the first change, so an operation that fails leaves nothing behind and a bulk can go on after it.
  */
 export class CollectionWriter {

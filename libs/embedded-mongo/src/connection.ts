@@ -48,7 +48,10 @@ export class DocumentTable {
     this.descending = page('<', 'DESC');
   }
 
-  /** Up to `limit` rows after (or, in reverse, before) a record id; undefined starts at the end that comes first. */
+  /**
+   * Up to `limit` rows after (or, in reverse, before) a record id; undefined starts at the end that comes
+   * first.
+   */
   page(after: number | undefined, reverse: boolean, limit: number): [number, Buffer][] {
     return reverse
       ? this.descending.all(after ?? Number.MAX_SAFE_INTEGER, limit)
@@ -68,7 +71,10 @@ export interface KeyRange {
   to: Buffer;
 }
 
-/** Reads over one ordered set of (key, record id) pairs: an index table, or the `_id` column of the documents. */
+/**
+ * Reads over one ordered set of (key, record id) pairs: an index table, or the `_id` column of the
+ * documents.
+ */
 export class EntryTable {
   readonly first: Statement<[Buffer], number>;
   private readonly forward: Statement<[Buffer, number, Buffer, number], [Buffer, number, Buffer]>;

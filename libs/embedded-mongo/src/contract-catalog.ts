@@ -86,7 +86,10 @@ export function describeCatalog(database: () => Db): void {
   });
 }
 
-/** What the embedded server refuses although MongoDB can do it, each with a code of MongoDB's and never in silence. */
+/**
+ * What the embedded server refuses although MongoDB can do it, each with a code of MongoDB's and never in
+ * silence.
+ */
 export function describeRefusals(database: () => Db): void {
   const things = () => database().collection('refused');
 

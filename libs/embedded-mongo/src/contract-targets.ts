@@ -13,7 +13,8 @@ export interface ContractTarget {
 }
 
 /**
- * The servers that must keep the contract: the embedded one always, and a real MongoDB where `realUrl` names it. The
+ * The servers that must keep the contract: the embedded one always, and a real MongoDB where `realUrl`
+ * names it. The
  * same suite on both is what shows that they agree.
  */
 export function contractTargets(

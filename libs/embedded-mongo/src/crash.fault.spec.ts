@@ -59,7 +59,10 @@ async function writeUntilKilled(server: Server, round: number, killAfter: number
   }
 }
 
-/** What a folder holds, read without the server: documents of each bulk, and whether every index agrees with them. */
+/**
+ * What a folder holds, read without the server: documents of each bulk, and whether every index agrees with
+ * them.
+ */
 async function inspect(dir: string): Promise<Map<string, number>> {
   const engine = new Engine({ dataDir: dir, sync: 'full' });
   try {

@@ -43,7 +43,9 @@ function cstringEnd(bytes: Buffer, from: number): number {
   return end;
 }
 
-/** The number of bytes that the value of one element takes, given its type byte and where the value begins. */
+/**
+ * The number of bytes that the value of one element takes, given its type byte and where the value begins.
+ */
 function valueSize(bytes: Buffer, type: number, at: number): number {
   const fixed = fixedSizes.get(type);
   if (fixed !== undefined) return fixed;
@@ -79,7 +81,9 @@ function simpleValue(bytes: Buffer, type: number, at: number): unknown {
   }
 }
 
-/** Decodes one element by wrapping its bytes in a document of their own: rare types need no second decoder. */
+/**
+ * Decodes one element by wrapping its bytes in a document of their own: rare types need no second decoder.
+ */
 function wrappedValue(bytes: Buffer, start: number, end: number, name: string): unknown {
   const size = end - start;
   const wrapper = Buffer.allocUnsafe(size + 5);
@@ -90,7 +94,8 @@ function wrappedValue(bytes: Buffer, start: number, end: number, name: string): 
 }
 
 /**
- * Decodes only the named top-level fields of a document. Decoding, not matching, is what a scan spends its time on,
+ * Decodes only the named top-level fields of a document. Decoding, not matching, is what a scan spends its
+ * time on,
  * so scans ask for the fields that filter, sort and index need and leave the rest as bytes.
  */
 export function decodeFields(bytes: Buffer, names: ReadonlySet<string>): Document {
@@ -131,7 +136,8 @@ function findId(bytes: Buffer): { start: number; end: number } | undefined {
 }
 
 /**
- * The document with `_id` as its first field, as MongoDB stores it; an ObjectId is made when the client sent none.
+ * The document with `_id` as its first field, as MongoDB stores it; an ObjectId is made when the client
+ * sent none.
  * The bytes are only copied when something has to move.
  */
 export function withIdFirst(bytes: Buffer): Buffer {

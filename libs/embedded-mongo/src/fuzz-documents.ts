@@ -81,7 +81,10 @@ function randomFields(dice: Dice, names: readonly string[], share: number, depth
 
 const rareNumbers = [NaN, null, -0, 2.5, Long.fromNumber(3), Decimal128.fromString('1'), Infinity];
 
-/** The body of a document, without `_id`. No array ever stands in `s` and `n`, so their indexes stay single-valued. */
+/**
+ * The body of a document, without `_id`. No array ever stands in `s` and `n`, so their indexes stay single-
+ * valued.
+ */
 export function randomBody(dice: Dice): Document {
   const body = randomFields(dice, ['a', 'b', 'c'], 0.8, 0);
   if (dice.chance(0.9)) body['s'] = dice.chance(0.1) ? null : dice.pick(texts);

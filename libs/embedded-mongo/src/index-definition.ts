@@ -20,9 +20,14 @@ export class IndexInfo {
   readonly sparse: boolean;
   readonly partial: Document | undefined;
   readonly covers: ((document: Document) => boolean) | undefined;
-  /** The top-level fields that keys and partial filter are made of; undefined when only a whole document will do. */
+  /**
+   * The top-level fields that keys and partial filter are made of; undefined when only a whole document
+   * will do.
+   */
   readonly needs: ReadonlySet<string> | undefined;
-  /** Readers use an index only once its transaction is durable; writers keep it from the moment it is built. */
+  /**
+   * Readers use an index only once its transaction is durable; writers keep it from the moment it is built.
+   */
   ready = true;
   dropped = false;
   /** The bits of `multikey` that are on disk. */

@@ -10,11 +10,16 @@ export interface Entries {
   multikey: number;
 }
 
-/** How far the path of one index field has been followed: the value reached, and the next part of the path. */
+/**
+ * How far the path of one index field has been followed: the value reached, and the next part of the path.
+ */
 interface Slot {
   value: unknown;
   at: number;
-  /** An element of the array at the end of a path: an array inside that array is a value, not expanded again. */
+  /**
+   * An element of the array at the end of a path: an array inside that array is a value, not expanded
+   * again.
+   */
   final: boolean;
 }
 
@@ -24,7 +29,8 @@ const EMPTY_ARRAY = null;
 const none: Entries = { keys: [], multikey: 0 };
 
 /**
- * The keys under which an index holds a document. Arrays are expanded as MongoDB does: fields that run through the
+ * The keys under which an index holds a document. Arrays are expanded as MongoDB does: fields that run
+ * through the
  * same array are paired element by element.
  * @throws code 171 when two different arrays meet in one compound index
  */
@@ -47,7 +53,9 @@ export function entriesOf(index: IndexInfo, document: Document): Entries {
   return { keys: distinct(found.keys), multikey: found.multikey };
 }
 
-/** The values, by path, that make up one of the keys of a document: the `keyValue` of a duplicate key error. */
+/**
+ * The values, by path, that make up one of the keys of a document: the `keyValue` of a duplicate key error.
+ */
 export function keyValueOf(index: IndexInfo, document: Document, key: Buffer): Document {
   const found = new Expansion(index);
   found.expand(index.fields.map((field) => descend({ value: document, at: 0, final: false }, field)));

@@ -85,7 +85,9 @@ class World {
     });
   }
 
-  /** Indexes built over documents may meet parallel arrays; such an index is left out, as the command would. */
+  /**
+   * Indexes built over documents may meet parallel arrays; such an index is left out, as the command would.
+   */
   private async addIndexes(specs: readonly Document[]): Promise<void> {
     const { catalog, store } = this.engine;
     for (const spec of specs) {

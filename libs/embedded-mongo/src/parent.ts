@@ -4,7 +4,8 @@ import { fstatSync } from 'node:fs';
 const POLL_MS = 500;
 
 /**
- * Calls back once when the process that started this one has gone, however it went: a pipe on standard input ends
+ * Calls back once when the process that started this one has gone, however it went: a pipe on standard
+ * input ends
  * with it, and an orphan gets another parent.
  */
 export function whenParentEnds(callback: () => void): void {

@@ -4,7 +4,8 @@ import { compileParsed } from './match.js';
 import type { FieldFilter, Filter } from './match-types.js';
 
 /**
- * Whether every document that meets the conditions is in an index with this partial filter. Errs on the safe side:
+ * Whether every document that meets the conditions is in an index with this partial filter. Errs on the
+ * safe side:
  * false may be answered where true would be right.
  */
 export function implies(conjuncts: readonly Filter[], partial: Filter): boolean {

@@ -240,8 +240,10 @@ class Planner {
   }
 
   /**
-   * Compares plans by the documents they will probably look at. The plan with the fewest candidates tells how many
-   * documents match at most; a plan that delivers the order may stop as soon as it has found the wanted number.
+   * Compares plans by the documents they will probably look at. The plan with the fewest candidates tells
+   * how many
+   * documents match at most; a plan that delivers the order may stop as soon as it has found the wanted
+   * number.
    */
   private cheapest(drafts: readonly Draft[]): Plan {
     const { limit = 0, skip = 0 } = this.request;
@@ -295,7 +297,10 @@ class Planner {
 
 const idFields: readonly IndexField[] = [{ path: '_id', parts: ['_id'], direction: 1 }];
 
-/** How the conditions of a filter narrow one index: points on its first fields, then at most one field of ranges. */
+/**
+ * How the conditions of a filter narrow one index: points on its first fields, then at most one field of
+ * ranges.
+ */
 class IndexUse {
   /** How many leading fields are bounded. */
   bounded = 0;
@@ -354,7 +359,10 @@ class IndexUse {
     return inOrder(prefixes.map(rangeOfPrefix));
   }
 
-  /** Whether the ranges hold exactly the documents that meet all bounded conditions, and there are no others. */
+  /**
+   * Whether the ranges hold exactly the documents that meet all bounded conditions, and there are no
+   * others.
+   */
   exact(byPath: ReadonlyMap<string, readonly Bounds[]>): boolean {
     if (byPath.size !== this.bounded) return false;
     return this.perField.every((bounds, i) => {

@@ -10,7 +10,10 @@ import { type Plan, planQuery } from './planner.js';
 import { candidates, countEntries, type ScanStats } from './scan.js';
 import { compileSort, parseSort } from './sort.js';
 
-/** A query on one collection. Sort order, skip and limit are those of the find command; a limit of 0 means none. */
+/**
+ * A query on one collection. Sort order, skip and limit are those of the find command; a limit of 0 means
+ * none.
+ */
 export interface Query {
   filter: Document;
   sort?: Document;

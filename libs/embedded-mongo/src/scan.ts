@@ -28,8 +28,10 @@ const FIRST_PAGE = 64;
 const LARGEST_PAGE = 256;
 
 /**
- * The documents an access path leads to, each once, in the order of the path. Pages are read whole, so no statement
- * stays open while the sequence rests: a cursor may keep it for minutes. `want` is how many rows will probably do.
+ * The documents an access path leads to, each once, in the order of the path. Pages are read whole, so no
+ * statement
+ * stays open while the sequence rests: a cursor may keep it for minutes. `want` is how many rows will
+ * probably do.
  */
 export function* candidates(
   connection: Connection,

@@ -14,7 +14,10 @@ export interface ServerOptions {
   port: number;
   /** Default `full`: an acknowledged write survives a power cut. */
   sync?: SyncMode;
-  /** Takes errors that are no client's fault. Default: they are answered with code 1 and not reported further. */
+  /**
+   * Takes errors that are no client's fault. Default: they are answered with code 1 and not reported
+   * further.
+   */
   onError?: (error: unknown) => void;
 }
 

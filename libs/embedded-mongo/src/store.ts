@@ -29,7 +29,8 @@ const schema = `
 `;
 
 /**
- * The files of one server: a writing and a reading SQLite connection over one database in WAL mode. Reads go through
+ * The files of one server: a writing and a reading SQLite connection over one database in WAL mode. Reads
+ * go through
  * their own connection so that they see whole commands only, also while a long write gives way to them.
  */
 export class Store {
@@ -69,7 +70,8 @@ export class Store {
 }
 
 /**
- * Holds the folder by an open exclusive transaction on a file of its own: the operating system lets go of it when the
+ * Holds the folder by an open exclusive transaction on a file of its own: the operating system lets go of
+ * it when the
  * process ends in whatever way, which a file with a process id in it cannot promise.
  */
 function takeLock(folder: string): Database.Database {

@@ -11,7 +11,9 @@ const MORE_TO_COME = 2;
 /** The longest message the server reads, in bytes (maxMessageSizeBytes of the real server). */
 export const MAX_MESSAGE_BYTES = 48_000_000;
 
-/** One command as it came over the wire. Document sequences stay bytes: most of them are stored as they are. */
+/**
+ * One command as it came over the wire. Document sequences stay bytes: most of them are stored as they are.
+ */
 export interface Request {
   requestId: number;
   command: Document;
@@ -107,7 +109,10 @@ function readSequence(section: Buffer, into: Map<string, Buffer[]>): void {
   into.set(section.toString('latin1', 4, nameEnd), documents);
 }
 
-/** Drivers open a connection with an OP_QUERY hello when they do not know the server yet; nothing else uses it. */
+/**
+ * Drivers open a connection with an OP_QUERY hello when they do not know the server yet; nothing else uses
+ * it.
+ */
 function parseOpQuery(message: Buffer): Request {
   const nameEnd = message.indexOf(0, 20);
   if (nameEnd < 0) throw new ProtocolError('OP_QUERY without a collection');

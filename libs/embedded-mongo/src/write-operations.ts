@@ -32,7 +32,8 @@ export interface UpdateResult {
 }
 
 /**
- * Runs one update statement inside a write transaction. A single-document update answers at once; a multi-document
+ * Runs one update statement inside a write transaction. A single-document update answers at once; a multi-
+ * document
  * one may give way to readers.
  */
 export function updateMatching(
@@ -88,7 +89,9 @@ function change(
   result.after = doc;
 }
 
-/** Whether a path of an update names an array element by `$`, so that the filter has to be asked which one. */
+/**
+ * Whether a path of an update names an array element by `$`, so that the filter has to be asked which one.
+ */
 function usesPosition(update: Document | unknown[]): boolean {
   if (Array.isArray(update)) return false;
   return Object.values(update).some(
@@ -116,7 +119,10 @@ function upsert(
   result.upserted = document;
 }
 
-/** Deletes the first match (a limit of 1) or all matches (0); tells how many, and which if it was asked for one. */
+/**
+ * Deletes the first match (a limit of 1) or all matches (0); tells how many, and which if it was asked for
+ * one.
+ */
 export async function deleteMatching(
   engine: Engine,
   writer: CollectionWriter,
@@ -145,7 +151,8 @@ function firstRow(engine: Engine, writer: CollectionWriter, query: Query): Row |
 }
 
 /**
- * Visits every match. All matches are found before the first is changed, so that a document which moves within the
+ * Visits every match. All matches are found before the first is changed, so that a document which moves
+ * within the
  * index that is being read is not met again.
  */
 async function forEachMatch(

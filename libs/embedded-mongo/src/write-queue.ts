@@ -49,8 +49,10 @@ interface Done {
 }
 
 /**
- * Runs write commands one after another. Commands that wait at the same time share one SQLite transaction, so that
- * one flush to disk serves all of them; each is answered only when that transaction is durable. A command that throws
+ * Runs write commands one after another. Commands that wait at the same time share one SQLite transaction,
+ * so that
+ * one flush to disk serves all of them; each is answered only when that transaction is durable. A command
+ * that throws
  * is rolled back alone.
  */
 export class WriteQueue {

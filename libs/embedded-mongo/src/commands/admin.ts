@@ -15,7 +15,8 @@ const MAX_WIRE_VERSION = 21;
 const processId = new ObjectId();
 
 /**
- * hello, isMaster. The server calls itself a standalone: sessions exist, transactions, retryable writes and change
+ * hello, isMaster. The server calls itself a standalone: sessions exist, transactions, retryable writes and
+ * change
  * streams do not, and drivers know that from this answer.
  */
 export const hello: Handler = (context) => {

@@ -87,7 +87,10 @@ function wholeNumber(value: unknown): number | undefined {
   return typeof number === 'number' && Number.isSafeInteger(number) && number >= 0 ? number : undefined;
 }
 
-/** `$group` that only counts, as the drivers' countDocuments sends it, or `$count`. Returns how to show the count. */
+/**
+ * `$group` that only counts, as the drivers' countDocuments sends it, or `$count`. Returns how to show the
+ * count.
+ */
 function countingOf(rest: readonly Document[]): ((n: number) => Document) | undefined {
   if (rest.length !== 1) return undefined;
   const counted = rest[0]!['$count'];

@@ -18,7 +18,10 @@ import { queryOf } from './read.js';
 
 const verbosities = ['queryPlanner', 'executionStats', 'allPlansExecution'];
 
-/** explain: of find, count, distinct, aggregate, update, delete and findAndModify. Writes are not carried out. */
+/**
+ * explain: of find, count, distinct, aggregate, update, delete and findAndModify. Writes are not carried
+ * out.
+ */
 export const explain: Handler = async (context) => {
   checkFields(context, ['verbosity']);
   const inner = fieldsOf(context).object(context.name);

@@ -217,7 +217,10 @@ export const distinct: Handler = async (context) => {
   return ok({ values: [...found.values()].sort(compareValues) });
 };
 
-/** The values that distinct counts: array elements one by one, an array itself never, a missing field not at all. */
+/**
+ * The values that distinct counts: array elements one by one, an array itself never, a missing field not at
+ * all.
+ */
 function distinctValues(document: Document, key: string): unknown[] {
   const all = valuesAtPath(document, key);
   const arrays = new Set(all.filter((value) => Array.isArray(value)).flat() as unknown[]);

@@ -51,7 +51,9 @@ const handlers = new Map<string, Handler>([
   ['deleteIndexes', indexes.dropIndexes],
 ]);
 
-/** Runs one command and turns what goes wrong into an error reply. Unexpected errors go to `report` as well. */
+/**
+ * Runs one command and turns what goes wrong into an error reply. Unexpected errors go to `report` as well.
+ */
 export async function runCommand(
   engine: Engine,
   request: Request,
@@ -122,7 +124,10 @@ function checkReadConcern(concern: unknown): void {
   }
 }
 
-/** Every acknowledged write is on disk, so each concern of a single server is met; those of a cluster are refused. */
+/**
+ * Every acknowledged write is on disk, so each concern of a single server is met; those of a cluster are
+ * refused.
+ */
 function checkWriteConcern(concern: unknown): void {
   if (!isDocument(concern)) return;
   const w = concern['w'];
