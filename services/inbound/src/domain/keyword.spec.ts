@@ -44,19 +44,26 @@ describe('adding a keyword', () => {
   });
 
   it.each([
-    ...[
-      'stop',
-      'STOP!',
-      'Ｓｔｏｐ',
-      's t o p',
-      'stop all',
-      'opt-out',
-      'OptOut',
-      'unsubscribe',
-      'cancel',
-      'end',
-    ],
-    ...['quit', 'revoke', 'ARRÊT', 'start', 'unstop', 'help', 'info', 'aide', 'please stop', 'remove me'],
+    'stop',
+    'STOP!',
+    'Ｓｔｏｐ',
+    's t o p',
+    'stop all',
+    'opt-out',
+    'OptOut',
+    'unsubscribe',
+    'cancel',
+    'end',
+    'quit',
+    'revoke',
+    'ARRÊT',
+    'start',
+    'unstop',
+    'help',
+    'info',
+    'aide',
+    'please stop',
+    'remove me',
   ])('refuses the mandatory word %j', (word) => {
     given([])
       .when((state) => addKeyword(state, wanted({ word })))
