@@ -2,7 +2,7 @@ import { Controller } from '@nestjs/common';
 import type { Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
 import { listFields } from '@muster/contracts/field';
-import { createGroup, listGroups } from '@muster/contracts/group';
+import { createGroup } from '@muster/contracts/group';
 import type { Id } from '@muster/contracts/ids';
 import {
   cancelImport as cancelSubject,
@@ -12,11 +12,13 @@ import {
   type ImportEvent,
   type Target,
 } from '@muster/contracts/import';
+import { EventStore } from '@muster/event-store/event-store';
 import { Bus } from '@muster/runtime/bus';
 import { followUp } from '@muster/runtime/envelopes';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { Log } from '@muster/runtime/log';
 import { cancelImport, chooseGroups, mapImport, startImport, type ImportAggregate } from './domain/import.js';
+import { checkGroups } from './import.groups.js';
 import { ImportRegistry } from './import.registry.js';
 import { ImportViews } from './import.view.js';
 import { ImportWorker } from './import.worker.js';
@@ -30,6 +32,7 @@ export class ImportCommands {
     private readonly views: ImportViews,
     private readonly worker: ImportWorker,
     private readonly bus: Bus,
+    private readonly store: EventStore,
     private readonly log: Log,
   ) {}
 
@@ -48,7 +51,7 @@ export class ImportCommands {
     const head = await this.registry.decider.load(envelope.account, input.id);
     const isRepeated = head.commands.some(({ command }) => command === envelope.command);
     if (!isRepeated) chooseGroups(head.state, input.existing);
-    await checkGroups(this.bus, envelope, input.existing);
+    await checkGroups(this.store, envelope.account, input.existing);
     const created: Id[] = [];
     for (const name of new Set(input.create)) {
       const { group } = await this.bus.ask(createGroup, followUp(envelope, 'group', name), { name });
@@ -92,16 +95,4 @@ export class ImportCommands {
       throw new Refusal('import:mapping_invalid', { path: `columns[${unknown}]`, reason: 'field:not_found' });
     }
   }
-}
-
-/** Contacts can join standard groups only. @throws Refusal `group:not_found`, `group:dynamic`, with its place */
-export async function checkGroups(bus: Bus, envelope: Envelope, ids: readonly Id[]): Promise<void> {
-  if (ids.length === 0) return;
-  const { items } = await bus.ask(listGroups, envelope, {});
-  const kinds = new Map(items.map((group) => [group.id as string, group.kind]));
-  ids.forEach((id, index) => {
-    const path = `existing[${index}]`;
-    if (!kinds.has(id)) throw new Refusal('group:not_found', { path });
-    if (kinds.get(id) === 'dynamic') throw new Refusal('group:dynamic', { path });
-  });
 }

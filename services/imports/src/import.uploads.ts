@@ -5,14 +5,14 @@ import { Envelope } from '@muster/contracts/envelope';
 import { isRetryable, Refusal, type ErrorCode } from '@muster/contracts/errors';
 import { Id, uuid5 } from '@muster/contracts/ids';
 import { IMPORT_BYTES_MAX, type ImportEvent } from '@muster/contracts/import';
-import { Bus } from '@muster/runtime/bus';
+import { EventStore } from '@muster/event-store/event-store';
 import { Log } from '@muster/runtime/log';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { analyse } from './domain/analyse.js';
 import { analyseImport } from './domain/import.js';
-import { checkGroups } from './import.commands.js';
 import { ImportFiles, type Received } from './import.files.js';
+import { checkGroups } from './import.groups.js';
 import { ImportRegistry, type ImportHead } from './import.registry.js';
 import { ImportViews } from './import.view.js';
 import { rejectedCsv, SAMPLE_CSV } from './rejects.js';
@@ -49,7 +49,7 @@ export class ImportUploads implements OnModuleInit {
     private readonly registry: ImportRegistry,
     private readonly files: ImportFiles,
     private readonly views: ImportViews,
-    private readonly bus: Bus,
+    private readonly store: EventStore,
     private readonly log: Log,
   ) {}
 
@@ -73,7 +73,7 @@ export class ImportUploads implements OnModuleInit {
   private async upload(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const query = parse(UploadQuery, request.query);
     const envelope = readEnvelope(query);
-    await checkGroups(this.bus, envelope, query.groups);
+    await checkGroups(this.store, query.account, query.groups);
     const received = await this.files.receive(query.account, contentOf(request));
     try {
       const head = await this.takeIn(envelope, query, received);

@@ -1,4 +1,3 @@
-import { registerContacts } from '@muster/contracts/contact';
 import { createGroup, findMembers, getGroup } from '@muster/contracts/group';
 import type { ImportEvent, ImportView } from '@muster/contracts/import';
 import { streamName } from '@muster/contracts/names';
@@ -10,7 +9,7 @@ import { PEOPLE_COLUMNS, people, World } from './test-world.js';
 const ROWS = 6_000;
 const CHUNKS = ROWS / 500;
 
-describe('an import whose processes die', () => {
+describe('an import whose processes die', { timeout: 240_000 }, () => {
   let world: World;
   let serial = 0;
   beforeAll(async () => {
@@ -109,7 +108,6 @@ describe('an import whose processes die', () => {
   });
 
   it('keeps personal values out of Redis and out of its events', async () => {
-    expect(registerContacts.subject).toBe('contacts.cmd.register-contacts');
     const begin = await begun();
     const redis = new Redis(world.servers.redis.url);
     const dump: string[] = [];

@@ -59,7 +59,7 @@ function advice({ code, path }: Reject, { header, targets }: RejectsOf): string 
   const text = isErrorCode(code) ? ERRORS[code] : code;
   const column =
     path === undefined ? undefined : header[targets.indexOf(path.replace(/^fields\./, 'field:') as Target)];
-  return column === undefined ? text : `${text} See column "${column}".`;
+  return column === undefined ? text : `${text} See column: ${column}.`;
 }
 
 const quoted =

@@ -37,7 +37,7 @@ export class World {
     private readonly keys: Database,
   ) {}
 
-  static async start(): Promise<World> {
+  static async start(more: Readonly<Record<string, string>> = {}): Promise<World> {
     const servers = await startServers({ nats: true, redis: true, eventStore: true, mongo: true });
     const dataDir = await mkdtemp(join(tmpdir(), 'muster-test-imports-'));
     const env = {
@@ -49,6 +49,7 @@ export class World {
       MASTER_KEY: MASTER_KEY.toString('base64'),
       LOG_LEVEL: 'info',
       DRAIN_MS: '2000',
+      ...more,
     };
     const started = await Promise.all(NAMES.map((name) => startService(name, env)));
     const services = Object.fromEntries(started.map((service) => [service.name, service]));
@@ -128,7 +129,8 @@ export class World {
 
   async rejected(id: string): Promise<string> {
     const path = `/imports/${id}/rejected.csv?account=${this.account}`;
-    return (await fetch(this.services.imports.url + path)).text();
+    const answer = await fetch(this.services.imports.url + path);
+    return Buffer.from(await answer.arrayBuffer()).toString();
   }
 
   private async openAccount(): Promise<void> {
