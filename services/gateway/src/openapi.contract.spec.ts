@@ -61,6 +61,16 @@ describe('the OpenAPI document', () => {
     expect(schema.properties['revision']).toMatchObject({ type: 'integer' });
   });
 
+  it('says of query parameters what numbers they are, and their limits', () => {
+    const list = operationOf(ROUTES.find((route) => routeName(route) === 'GET /v1/contacts') as Route);
+    expect(list?.parameters).toContainEqual(
+      expect.objectContaining({
+        name: 'limit',
+        schema: { type: 'integer', minimum: 1, maximum: 500, default: 50 },
+      }),
+    );
+  });
+
   it('refers only to what it has', () => {
     const text = JSON.stringify(document);
     const references = [...text.matchAll(/"\$ref":"#\/([^"]+)"/g)].map((match) => match[1] as string);

@@ -6,7 +6,8 @@ import { z } from 'zod';
 export const atLeast = {
   atLeast: z.coerce
     .number()
-    .pipe(Position)
+    .int()
+    .nonnegative()
     .optional()
     .describe('A position that a write answered: wait briefly until it is included'),
 };
@@ -18,7 +19,7 @@ export const after = z.string().min(1).max(2000).optional().describe('`next` of 
 
 /** @param max largest page; @param usual page size without `limit` */
 export const limit = (max: number, usual: number) =>
-  z.coerce.number().pipe(z.int().min(1).max(max)).default(usual).describe(`Items a page, at most ${max}`);
+  z.coerce.number().int().min(1).max(max).default(usual).describe(`Items a page, at most ${max}`);
 
 export const flag = z
   .enum(['true', 'false'])

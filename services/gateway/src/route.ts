@@ -4,6 +4,7 @@ import type { Subject } from '@muster/contracts/subject';
 import type { Readable } from 'node:stream';
 import type { z } from 'zod';
 import type { Edge } from './edge.js';
+import { AtLeastQuery } from './query.schemas.js';
 import type { Permission, Principal } from './roles.js';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -99,13 +100,15 @@ interface Definition<
   handle(call: Call<Shape<P>, Shape<Q>, Shape<B>>): Promise<Answer>;
 }
 
-/** Declares a route; its handler gets what its schemas say. */
+/** Declares a route; its handler gets what its schemas say. A query without parameters of its own takes `atLeast`. */
 export function route<
   P extends z.ZodObject | undefined = undefined,
   Q extends z.ZodObject | undefined = undefined,
   B extends z.ZodType | undefined = undefined,
 >(definition: Definition<P, Q, B>): Route {
-  return definition as unknown as Route;
+  const isQuery = definition.method === 'GET' && definition.permission !== 'public';
+  const query = definition.query ?? (isQuery ? AtLeastQuery : undefined);
+  return { ...definition, ...(query && { query }) } as unknown as Route;
 }
 
 export function isWrite(route: Route): boolean {
