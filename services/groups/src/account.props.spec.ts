@@ -269,7 +269,7 @@ describe('the model of an account', () => {
         }
         expect(model.finish(facts).contents()).toEqual(stepByStep(facts).contents());
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
@@ -292,7 +292,7 @@ describe('the model of an account', () => {
           expect(member.groups).toEqual(groups.sort());
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
@@ -313,7 +313,7 @@ describe('the model of an account', () => {
         });
         expect(suppressed.filter((member) => recipients.has(member.ordinal))).toEqual([]);
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
@@ -344,7 +344,7 @@ describe('the model of an account', () => {
           essence(new Collections().finish(place(facts))),
         );
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
@@ -371,7 +371,7 @@ describe('the model of an account', () => {
           );
         }
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 });

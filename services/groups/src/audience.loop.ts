@@ -13,6 +13,9 @@ const CATEGORIES: readonly Category[] = [
   ...(['account', 'import', 'audience', 'keyword', 'endpoint'] as const),
 ];
 
+/** Events folded and written together. */
+const BATCH = 1_000;
+
 /** The checkpoint was moved by another owner. */
 export class Fenced extends Error {
   override readonly name = 'Fenced';
@@ -72,6 +75,7 @@ export class AudienceLoop {
       name,
       categories: CATEGORIES,
       from: this.checkpoint,
+      batchMax: BATCH,
       handle: (facts, upTo) => this.alone(() => this.handle(facts, upTo)),
       onError: (error) => {
         if (error instanceof Fenced) this.fence();
@@ -140,8 +144,22 @@ export class AudienceLoop {
     const loaded = await audience.load(state.account, facts, peppers);
     await this.options.observer.before('fold');
     const batch = new AccountBatch({ ...state, peppers }, loaded);
-    for (const fact of facts) batch.fold(fact);
+    for (const fact of facts) await this.foldOne(batch, fact);
     return batch.changes();
+  }
+
+  /**
+   * An event that cannot be folded is put aside, so that one contact does not stop an account; never one about consent, and
+   * never silently.
+   */
+  private async foldOne(batch: AccountBatch, fact: Fact): Promise<void> {
+    try {
+      batch.fold(fact);
+    } catch (error) {
+      if (fact.category === 'consent') throw error;
+      this.options.onError(error);
+      await this.options.audience.park(fact);
+    }
   }
 
   private async moveCheckpoint(upTo: number): Promise<void> {

@@ -98,12 +98,22 @@ export interface FieldsDocument {
   fields: CatalogueField[];
 }
 
+/** An event that the fold could not take in; left out of the model until a release that can is started over. */
+export interface ParkedDocument {
+  _id: string;
+  account: string;
+  stream: string;
+  type: string;
+  position: number;
+}
+
 export interface AudienceCollections {
   members: mongo.Collection<MemberDocument>;
   standings: mongo.Collection<StandingDocument>;
   log: mongo.Collection<LogDocument>;
   groups: mongo.Collection<GroupDocument>;
   fields: mongo.Collection<FieldsDocument>;
+  parked: mongo.Collection<ParkedDocument>;
 }
 
 /** Collections that follow from the log of events alone: dropping them and the loops' checkpoints rebuilds them. */
@@ -113,6 +123,7 @@ export const MODEL_COLLECTIONS = [
   'membership_log',
   'audience_groups',
   'audience_fields',
+  'parked_events',
 ] as const;
 
 export function audienceCollections(database: {
@@ -124,6 +135,7 @@ export function audienceCollections(database: {
     log: database.collection<LogDocument>('membership_log'),
     groups: database.collection<GroupDocument>('audience_groups'),
     fields: database.collection<FieldsDocument>('audience_fields'),
+    parked: database.collection<ParkedDocument>('parked_events'),
   };
 }
 

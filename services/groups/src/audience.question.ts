@@ -4,6 +4,7 @@ import { changesSince } from '@muster/contracts/consent';
 import { ALL_CONTACTS, type RuleJson } from '@muster/contracts/group';
 import type { Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
+import { groupsOf } from '@muster/rule/fields-of';
 import { printRule } from '@muster/rule/print';
 import { toMongo } from '@muster/rule/to-mongo';
 import { Bus } from '@muster/runtime/bus';
@@ -21,6 +22,12 @@ import { GroupViews } from './group.views.js';
 const CHANGES_MAX = 5_000;
 const TRIES = 3;
 const QUERIES_KEPT = 32;
+
+interface Matching {
+  contacts: Bitmap;
+  /** The groups that the query names. */
+  groups: ReadonlySet<string>;
+}
 
 export interface Answered {
   answer: Answer;
@@ -41,7 +48,7 @@ export function isRevokedSince(detail: DetailFacts, revoked: ReadonlySet<string>
  */
 @Injectable()
 export class Questions {
-  private readonly queries = new Map<string, Bitmap>();
+  private readonly queries = new Map<string, Matching>();
 
   constructor(
     private readonly audiences: Audiences,
@@ -54,10 +61,10 @@ export class Questions {
     const { account } = envelope;
     for (let attempt = 1; ; attempt += 1) {
       const { position } = await this.audiences.view(account, atLeast);
-      const narrowed = question.query === undefined ? null : await this.matching(account, question.query);
+      const query = question.query === undefined ? null : await this.matching(account, question.query);
       const { state } = await this.audiences.view(account);
-      checkGroups(state, [...question.include, ...question.exclude]);
-      const answer = answerOf(state.bitmaps, question, narrowed);
+      checkGroups(state, [...question.include, ...question.exclude, ...(query?.groups ?? [])]);
+      const answer = answerOf(state.bitmaps, question, query?.contacts ?? null);
       const revoked = await this.revokedSince(envelope, position);
       if (revoked.size === 0) return { answer, position, revoked };
       revoke(answer, await this.ordinalsOf(account, question, revoked));
@@ -93,7 +100,7 @@ export class Questions {
   }
 
   /** Contacts that match a query. Kept for as long as the model does not move, so that pages do not ask again. */
-  private async matching(account: string, query: string | RuleJson): Promise<Bitmap> {
+  private async matching(account: string, query: string | RuleJson): Promise<Matching> {
     const { state, position } = await this.audiences.view(account);
     const rule = readRule(query, await this.views.catalogue(account, state), 'query');
     const name = `${account} ${position} ${printRule(rule)}`;
@@ -107,8 +114,9 @@ export class Questions {
     });
     for await (const { ordinal } of matches.batchSize(10_000)) found.add(ordinal);
     if (this.queries.size >= QUERIES_KEPT) this.queries.clear();
-    this.queries.set(name, found);
-    return found;
+    const matching = { contacts: found, groups: groupsOf(rule) };
+    this.queries.set(name, matching);
+    return matching;
   }
 }
 

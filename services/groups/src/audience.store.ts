@@ -159,6 +159,12 @@ export class AudienceStore {
       .toArray();
   }
 
+  /** Keeps the place of an event that could not be folded in. */
+  async park({ id, account, stream, type, position }: Fact): Promise<void> {
+    const parked = { _id: id, account, stream, type, position };
+    await this.collections.parked.replaceOne({ _id: id }, parked, { upsert: true });
+  }
+
   peppers(account: string): Promise<Buffer[]> {
     return this.keys.peppers(account);
   }

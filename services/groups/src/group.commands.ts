@@ -37,7 +37,7 @@ export class GroupCommands {
     }
     const { name, kind, categories } = input;
     const rule = input.rule === undefined ? null : forDecision(readRule(input.rule, catalogue));
-    const holder = await this.directory.claimName(account, name, groupId);
+    const holder = await this.directory.claimName(account, name, groupId, groups);
     const others = this.directory.others(groups, holder);
     const decide = (state: domain.GroupState): ReturnType<typeof domain.createGroup> =>
       domain.createGroup(state, { groupId, name, kind, rule, categories }, others);
@@ -58,7 +58,7 @@ export class GroupCommands {
     const rule = input.rule === undefined ? undefined : forDecision(readRule(input.rule, catalogue));
     const current = groups.find((group) => group.groupId === id);
     const isNew = name !== undefined && current !== undefined && name !== current.name;
-    const holder = isNew ? await this.directory.claimName(account, name, id) : null;
+    const holder = isNew ? await this.directory.claimName(account, name, id, groups) : null;
     const others = this.directory.others(groups, holder);
     const decide = (state: domain.GroupState): ReturnType<typeof domain.changeGroup> =>
       domain.changeGroup(state, { name, rule, categories }, others);
@@ -125,7 +125,7 @@ export class GroupCommands {
   /** The old name is free, unless it differs from the new one in case or accents only. */
   private async giveUpName(account: string, old: string, name: string, groupId: string): Promise<void> {
     await this.directory.releaseName(account, old, groupId);
-    await this.directory.claimName(account, name, groupId);
+    await this.directory.claimName(account, name, groupId, []);
   }
 }
 

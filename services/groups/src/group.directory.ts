@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import type { FieldEvent } from '@muster/contracts/field';
-import type { GroupEvent, RuleJson } from '@muster/contracts/group';
+import { ALL_CONTACTS, type GroupEvent, type RuleJson } from '@muster/contracts/group';
 import { Refusal } from '@muster/contracts/errors';
 import { documentId, streamName } from '@muster/contracts/names';
 import { Accounts } from '@muster/event-store/accounts';
@@ -25,6 +25,8 @@ import type { mongo } from 'mongoose';
 import { evolve, NO_GROUP, type GroupState, type Others, type ReadRule } from './domain/group.js';
 import { ensureGroupIndexes, type GroupHead, type NameClaim } from './group.model.js';
 
+/** The name of the built-in group, which no other may have. */
+export const ALL_CONTACTS_NAME = 'All contacts';
 /** How long a name stays with a group that is not created yet, in milliseconds. */
 const CLAIM_MS = 15_000;
 const DUPLICATE_KEY = 11_000;
@@ -142,8 +144,16 @@ export class GroupDirectory implements OnModuleInit, OnModuleDestroy {
    * Takes a name for a group. Answers the group that has it already: this one, or another. A name that a group no longer
    * has, or that was taken for a group that never came, is free.
    */
-  async claimName(account: string, name: string, groupId: string): Promise<string> {
+  async claimName(
+    account: string,
+    name: string,
+    groupId: string,
+    groups: readonly GroupState[],
+  ): Promise<string> {
     const folded = fold(name);
+    if (folded === fold(ALL_CONTACTS_NAME)) return ALL_CONTACTS;
+    const holder = groups.find((group) => group.groupId !== groupId && fold(group.name) === folded);
+    if (holder?.groupId) return holder.groupId;
     const _id = documentId(account, folded);
     for (let attempt = 0; attempt < 5; attempt += 1) {
       try {

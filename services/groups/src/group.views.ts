@@ -7,7 +7,7 @@ import { isLive, type AccountState } from './account.state.js';
 import type { GroupDocument } from './audience.model.js';
 import { Audiences } from './audience.worker.js';
 import type { GroupState } from './domain/group.js';
-import { displayRule } from './group.directory.js';
+import { ALL_CONTACTS_NAME, displayRule } from './group.directory.js';
 
 const NO_COUNTS = { members: 0, active: 0, sms: 0, email: 0 };
 /** How long a command waits to answer with counts, in milliseconds. */
@@ -71,7 +71,7 @@ export class GroupViews {
 function allContacts(state: AccountState): Group {
   return {
     id: ALL_CONTACTS,
-    name: 'All contacts',
+    name: ALL_CONTACTS_NAME,
     kind: 'dynamic',
     rule: 'true',
     categories: [],
