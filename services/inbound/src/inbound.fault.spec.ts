@@ -53,7 +53,7 @@ describe('inbound messages when processes die', () => {
     expect(await world.deliver({ sid, from, text: 'STOP' })).toMatchObject({ status: 503 });
     await compliance.restart();
     await untilDone(sid);
-    const answers = await Promise.all([1, 2, 3].map(() => world.deliver({ sid, from, text: 'STOP' })));
+    const answers = await Promise.all([1, 2, 3].map(() => world.bring({ sid, from, text: 'STOP' })));
     expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200]);
     expect(answers.filter((answer) => answer.body.includes('You have opted out'))).toHaveLength(1);
     const late = new Date(Date.now() + 6 * 60_000).toISOString();
@@ -62,7 +62,7 @@ describe('inbound messages when processes die', () => {
     expect(await world.deliver({ sid: otherSid, from: other, text: 'STOP' })).toMatchObject({ status: 503 });
     await compliance.restart();
     await untilDone(otherSid);
-    const tooLate = await world.deliver({ sid: otherSid, from: other, text: 'STOP' }, { at: late });
+    const tooLate = await world.bring({ sid: otherSid, from: other, text: 'STOP' }, { at: late });
     expect(tooLate.status).toBe(200);
     expect(tooLate.body).not.toContain('<Message>');
   });
@@ -97,7 +97,7 @@ describe('inbound messages when processes die', () => {
     await untilDone(sid);
     expect(await world.gate(from)).toBe('opted_out');
     expect(await world.said(from)).toEqual(['ConsentRevoked revoked']);
-    expect((await world.deliver({ sid, from, text: 'STOP' })).status).toBe(200);
+    expect((await world.bring({ sid, from, text: 'STOP' })).status).toBe(200);
     expect(await world.types(sid)).toEqual(DONE);
   });
 

@@ -44,7 +44,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
       const from = freshPhone();
       await world.contact(from);
       const sid = freshSid();
-      const answer = await world.deliver({ sid, from, text: ' Stop.\n' });
+      const answer = await world.bring({ sid, from, text: ' Stop.\n' });
       expect(await world.gate(from)).toBe('opted_out');
       expect(answer).toMatchObject({ status: 200, contentType: 'text/xml; charset=utf-8' });
       expect(answer.body).toContain('Test Club: You have opted out');
@@ -57,13 +57,13 @@ describe('inbound messages, two replicas with the real services behind them', ()
     for (let round = 0; round < 5; round += 1) {
       const [from, sid] = [freshPhone(), freshSid()];
       const answers = await Promise.all(
-        Array.from({ length: 10 }, () => world.deliver({ sid, from, text: 'STOP' })),
+        Array.from({ length: 10 }, () => world.bring({ sid, from, text: 'STOP' })),
       );
       expect(answers.map((answer) => answer.status)).toEqual(answers.map(() => 200));
       expect(replies(answers)).toHaveLength(1);
       expect(await world.types(sid)).toEqual(DONE);
       expect(await world.said(from)).toEqual(['ConsentRevoked revoked']);
-      expect((await world.deliver({ sid, from, text: 'STOP' })).body).toBe(EMPTY);
+      expect((await world.bring({ sid, from, text: 'STOP' })).body).toBe(EMPTY);
     }
     const handled = (running: { output(): string }): boolean => running.output().includes('receive-webhook');
     expect(handled(child)).toBe(true);
@@ -71,7 +71,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
 
   it('suppresses an unknown number that says STOP, and makes no contact of it', async () => {
     const from = freshPhone();
-    await world.deliver({ sid: freshSid(), from, text: 'please stop texting me' });
+    await world.bring({ sid: freshSid(), from, text: 'please stop texting me' });
     expect(await world.gate(from)).toBe('opted_out');
     expect(await contactOf(from)).toBeNull();
   });
@@ -80,36 +80,36 @@ describe('inbound messages, two replicas with the real services behind them', ()
     const [from, sid] = [freshPhone(), freshSid()];
     await world.contact(from);
     const more = { OptOutType: 'STOP' };
-    expect((await world.deliver({ sid, from, text: 'Basta, Wilhelmina', more })).body).toBe(EMPTY);
+    expect((await world.bring({ sid, from, text: 'Basta, Wilhelmina', more })).body).toBe(EMPTY);
     expect(await world.gate(from)).toBe('opted_out');
   });
 
   it('lets START lift a STOP that is older than half a minute, and none that is younger', async () => {
     const from = freshPhone();
     await world.contact(from);
-    await world.deliver({ sid: freshSid(), from, text: 'STOP' }, { at: ago(100) });
-    const early = await world.deliver({ sid: freshSid(), from, text: 'START' }, { at: ago(80) });
+    await world.bring({ sid: freshSid(), from, text: 'STOP' }, { at: ago(100) });
+    const early = await world.bring({ sid: freshSid(), from, text: 'START' }, { at: ago(80) });
     expect(early.body).toBe(EMPTY);
     expect(await world.gate(from)).toBe('opted_out');
-    const answer = await world.deliver({ sid: freshSid(), from, text: 'Unstop' });
+    const answer = await world.bring({ sid: freshSid(), from, text: 'Unstop' });
     expect(answer.body).toContain('You have opted in again');
     expect(await world.gate(from)).toBe('allowed');
   });
 
   it('keeps a STOP that arrives late beside the START that outranks it', async () => {
     const from = freshPhone();
-    await world.deliver({ sid: freshSid(), from, text: 'START' });
-    await world.deliver({ sid: freshSid(), from, text: 'STOP' }, { at: ago(600) });
+    await world.bring({ sid: freshSid(), from, text: 'START' });
+    await world.bring({ sid: freshSid(), from, text: 'STOP' }, { at: ago(600) });
     expect(await world.said(from)).toHaveLength(2);
   });
 
   it('makes a contact of an unknown number that says anything else, once', async () => {
     const from = freshPhone();
     const sid = freshSid();
-    const answers = await Promise.all([1, 2, 3].map(() => world.deliver({ sid, from, text: 'hello' })));
+    const answers = await Promise.all([1, 2, 3].map(() => world.bring({ sid, from, text: 'hello' })));
     expect(replies(answers)).toEqual([]);
     const contactId = (await contactOf(from)) as string;
-    await world.deliver({ sid: freshSid(), from, text: 'hello again' });
+    await world.bring({ sid: freshSid(), from, text: 'hello again' });
     const events = await world.store.read(streamName('contact', world.account, contactId));
     expect(events.map((fact) => fact.type)).toEqual(['ContactRegistered']);
     const done = (await world.recorded(sid)).at(-1);
@@ -118,7 +118,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
 
   it('changes nothing for HELP, and answers it', async () => {
     const from = freshPhone();
-    const answer = await world.deliver({ sid: freshSid(), from, text: 'help' });
+    const answer = await world.bring({ sid: freshSid(), from, text: 'help' });
     expect(answer.body).toContain('Reply STOP to opt out');
     expect(await contactOf(from)).toBeNull();
     expect(await world.said(from)).toEqual([]);
@@ -133,25 +133,25 @@ describe('inbound messages, two replicas with the real services behind them', ()
       response: 'Welcome & hello!',
     });
     const [from, sid] = [freshPhone(), freshSid()];
-    const answers = await Promise.all([1, 2, 3, 4].map(() => world.deliver({ sid, from, text: 'JOIN!' })));
+    const answers = await Promise.all([1, 2, 3, 4].map(() => world.bring({ sid, from, text: 'JOIN!' })));
     expect(replies(answers)).toEqual([expect.stringContaining('Welcome &amp; hello!')]);
     const contactId = await contactOf(from);
     const members = () => world.bus.ask(findMembers, world.by(), { group: group.id });
     await eventually(async () => {
       expect((await members()).items.map((item) => item.id)).toEqual([contactId]);
     });
-    await world.deliver({ sid: freshSid(), from, text: 'STOP' });
-    expect((await world.deliver({ sid: freshSid(), from, text: 'join' })).body).toBe(EMPTY);
+    await world.bring({ sid: freshSid(), from, text: 'STOP' });
+    expect((await world.bring({ sid: freshSid(), from, text: 'join' })).body).toBe(EMPTY);
     expect(await world.gate(from)).toBe('opted_out');
     await world.bus.ask(changeKeyword, world.by(), { id: keyword.id, active: false });
     const other = freshPhone();
-    expect((await world.deliver({ sid: freshSid(), from: other, text: 'join' })).body).toBe(EMPTY);
+    expect((await world.bring({ sid: freshSid(), from: other, text: 'join' })).body).toBe(EMPTY);
   });
 
   it('refuses a wrong signature and puts nothing on record', async () => {
     const [from, sid] = [freshPhone(), freshSid()];
     const signature = `${'A'.repeat(27)}=`;
-    await expect(world.deliver({ sid, from, text: 'STOP' }, { signature })).rejects.toMatchObject({
+    await expect(world.bring({ sid, from, text: 'STOP' }, { signature })).rejects.toMatchObject({
       code: 'webhook:signature',
     });
     expect(await world.types(sid)).toEqual([]);
@@ -159,7 +159,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
   });
 
   it('refuses an endpoint that is not there', async () => {
-    const unknown = world.deliver({ sid: freshSid(), from: freshPhone() }, { endpointId: uuid7() });
+    const unknown = world.bring({ sid: freshSid(), from: freshPhone() }, { endpointId: uuid7() });
     await expect(unknown).rejects.toMatchObject({ code: 'endpoint:not_found' });
     const { items } = await world.bus.ask(listEndpoints, world.by(), {});
     expect(items).toEqual([
@@ -170,7 +170,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
 
   it('answers 200 to what is signed and malformed, so that it does not come for ever', async () => {
     for (let n = 0; n < 12; n += 1) {
-      expect(await world.deliver({ sid: '', from: freshPhone(), text: 'STOP' })).toMatchObject({
+      expect(await world.bring({ sid: '', from: freshPhone(), text: 'STOP' })).toMatchObject({
         status: 200,
         body: EMPTY,
       });
@@ -178,7 +178,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
     expect(child.output()).toContain('a signed webhook is malformed');
     const report = { MessageStatus: 'delivered' };
     const sid = freshSid();
-    expect((await world.deliver({ sid, from: freshPhone(), more: report })).status).toBe(200);
+    expect((await world.bring({ sid, from: freshPhone(), more: report })).status).toBe(200);
     expect(await world.types(sid)).toEqual([]);
   });
 
@@ -186,7 +186,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
     'finishes a message of the sender %s',
     async (from) => {
       const sid = freshSid();
-      expect(await world.deliver({ sid, from, text: 'STOP' })).toMatchObject({ status: 200, body: EMPTY });
+      expect(await world.bring({ sid, from, text: 'STOP' })).toMatchObject({ status: 200, body: EMPTY });
       expect(await world.types(sid)).toEqual(DONE);
     },
   );
@@ -194,7 +194,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
   it('takes a sender name that is longer than a statement may name, and any count of attachments', async () => {
     const [from, sid] = [freshPhone(), freshSid()];
     const more = { To: `rcs:${'x'.repeat(200)}`, NumMedia: '-5' };
-    expect((await world.deliver({ sid, from, text: 'STOP', more })).status).toBe(200);
+    expect((await world.bring({ sid, from, text: 'STOP', more })).status).toBe(200);
     expect(await world.gate(from)).toBe('opted_out');
   });
 
@@ -202,9 +202,9 @@ describe('inbound messages, two replicas with the real services behind them', ()
     const from = freshPhone();
     const text = 'Dear Wilhelmina Quux, my code is seven';
     const sids = Array.from({ length: 8 }, freshSid);
-    for (const sid of sids) await world.deliver({ sid, from, text });
+    for (const sid of sids) await world.bring({ sid, from, text });
     const stop = freshSid();
-    await world.deliver({ sid: stop, from, text: `STOP\n${text}`, more: { OptOutType: 'STOP' } });
+    await world.bring({ sid: stop, from, text: `STOP\n${text}`, more: { OptOutType: 'STOP' } });
     for (const sid of [...sids, stop]) {
       expect((await world.recorded(sid))[0]?.data).toMatchObject({ from });
       for await (const { event } of world.store.client.readStream(world.messageStream(sid))) {
@@ -222,7 +222,7 @@ describe('inbound messages, two replicas with the real services behind them', ()
   it('lists messages newest first, in pages', async () => {
     const from = freshPhone();
     const sids = [freshSid(), freshSid(), freshSid()];
-    for (const sid of sids) await world.deliver({ sid, from, text: `Message ${sid}` });
+    for (const sid of sids) await world.bring({ sid, from, text: `Message ${sid}` });
     const first = await world.bus.ask(listInbound, world.by(), { limit: 2 });
     const next = await world.bus.ask(listInbound, world.by(), { limit: 1, after: first.next as string });
     expect([...first.items, ...next.items].map((item) => item.text)).toEqual(
@@ -239,19 +239,19 @@ describe('inbound messages, two replicas with the real services behind them', ()
       0,
     );
     const [from, sid] = [freshPhone(), freshSid()];
-    expect((await world.deliver({ sid, from, text: 'STOP' })).status).toBe(200);
+    expect((await world.bring({ sid, from, text: 'STOP' })).status).toBe(200);
   });
 
   it('makes no contact where the policy says so, and still opts out and in', async () => {
     await world.appendToAccount([{ type: 'PolicyChanged', data: { policy: { inboundCreates: false } } }], 1);
     await eventually(async () => {
       const from = freshPhone();
-      await Promise.all([1, 2, 3].map(() => world.deliver({ sid: freshSid(), from, text: 'hello' })));
+      await Promise.all([1, 2, 3].map(() => world.bring({ sid: freshSid(), from, text: 'hello' })));
       expect(await contactOf(from)).toBeNull();
     });
     const from = freshPhone();
-    await world.deliver({ sid: freshSid(), from, text: 'STOP' }, { at: ago(100) });
-    await world.deliver({ sid: freshSid(), from, text: 'START' });
+    await world.bring({ sid: freshSid(), from, text: 'STOP' }, { at: ago(100) });
+    await world.bring({ sid: freshSid(), from, text: 'START' });
     expect(await world.said(from)).toEqual(['ConsentRevoked revoked', 'ConsentGranted granted']);
     expect(await contactOf(from)).toBeNull();
   });

@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { canSend, getConsentHistory } from '@muster/contracts/consent';
 import { registerContact } from '@muster/contracts/contact';
 import type { Envelope } from '@muster/contracts/envelope';
+import { isRetryable, Refusal } from '@muster/contracts/errors';
 import { uuid7 } from '@muster/contracts/ids';
 import { addEndpoint, receiveWebhook } from '@muster/contracts/inbound';
 import { streamName } from '@muster/contracts/names';
@@ -43,6 +44,8 @@ interface Delivery {
 let serial = 100;
 /** A number that no other test uses. */
 export const freshPhone = (): string => `+1415555${String((serial += 1)).padStart(4, '0')}`;
+
+const TAKEN_WITHIN_MS = 30_000;
 
 class Client {}
 
@@ -157,6 +160,18 @@ export class World {
     const envelope = this.by(delivery.at ? { at: delivery.at } : {});
     const input = { provider: 'twilio', endpointId, method: 'POST', pathAndQuery, headers, body, base: BASE };
     return this.bus.ask(receiveWebhook, envelope, input);
+  }
+
+  /** Delivers a message as often as a carrier would: until it is answered with something else than a 503. */
+  bring(message: Message, delivery: Delivery = {}): ReturnType<World['deliver']> {
+    return eventually(async () => {
+      const answer = await this.deliver(message, delivery).catch((error: unknown) => error as Refusal);
+      if (answer instanceof Refusal) return isRetryable(answer.code) ? Promise.reject(answer) : answer;
+      return answer.status === 503 ? false : answer;
+    }, TAKEN_WITHIN_MS).then((answer) => {
+      if (answer instanceof Refusal) throw answer;
+      return answer as Awaited<ReturnType<World['deliver']>>;
+    });
   }
 
   /** The stream of a message. */
