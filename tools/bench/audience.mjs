@@ -8,7 +8,7 @@ export async function benchAudience(platform, { rows }) {
   const include = [];
   for (const [index, rule] of rules.entries()) {
     const name = `Bench ${index} ${Date.now()}`;
-    const { group } = await platform.request('POST', '/v1/groups', { name, kind: 'dynamic', rule });
+    const group = await platform.request('POST', '/v1/groups', { name, kind: 'dynamic', rule });
     include.push(group.id);
   }
   await untilReady(platform, include);
@@ -26,7 +26,7 @@ export async function benchAudience(platform, { rows }) {
   const patch = await timed(60, () =>
     platform.request('PATCH', `/v1/contacts/${first.id}`, { firstName: `Name ${(turn += 1)}` }),
   );
-  const { receipt } = await platform.request('POST', '/v1/audiences', { include: ['all'], channel: 'sms' });
+  const receipt = await platform.request('POST', '/v1/audiences', { include: ['all'], channel: 'sms' });
   const stream = await streamed(platform, receipt.id);
   const bare = await bareReads(platform, stream.lines);
   const show = (list) =>
@@ -43,10 +43,7 @@ export async function benchAudience(platform, { rows }) {
 async function untilReady(platform, ids) {
   for (const id of ids) {
     for (;;) {
-      const { group } = await platform
-        .request('GET', `/v1/groups/${id}`)
-        .then((body) => ({ group: body.group ?? body }));
-      if (group.ready) break;
+      if ((await platform.request('GET', `/v1/groups/${id}`)).ready) break;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
   }

@@ -11,7 +11,7 @@ export async function benchStop(platform, { seconds, rate }) {
   const count = Math.max(GATE_MAX, seconds * rate);
   const from = 20_000_000;
   await runImport(platform, peopleCsv(count, from));
-  const { endpoint } = await platform.request('POST', '/v1/endpoints', {
+  const endpoint = await platform.request('POST', '/v1/endpoints', {
     provider: 'twilio',
     senders: ['+14155550199'],
     credentials: { accountSid, authToken },

@@ -13,6 +13,7 @@ import { startWhenReachable } from '@muster/runtime/starting';
 import type { mongo } from 'mongoose';
 import type { ConsentHead, HoldingDocument } from './consent.model.js';
 import { standingOf } from './domain/consent.js';
+import { Ledger } from './ledger.js';
 
 const HELD = 1;
 const BASIS = 2;
@@ -66,6 +67,7 @@ export class Holdings {
     private readonly database: Database,
     private readonly log: Log,
     private readonly readiness: Readiness,
+    private readonly ledger: Ledger,
   ) {
     this.documents = database.collection<HoldingDocument>('holdings');
     this.checkpoints = new Checkpoints(database.collection('checkpoints'));
@@ -78,6 +80,9 @@ export class Holdings {
 
   private async start(): Promise<void> {
     const from = await this.checkpoints.load(CHECKPOINT);
+    // A head that a crash left behind an event before the checkpoint would be taken into memory as it is, and nothing newer
+    // would ever correct it.
+    await this.ledger.repaired();
     await this.loadMemory();
     this.follower = this.store.follow({
       name: CHECKPOINT,

@@ -44,6 +44,8 @@ export class Ledger {
   readonly heads: mongo.Collection<ConsentHead>;
   private readonly holdings: mongo.Collection<HoldingDocument>;
   private repair: Follower | null = null;
+  private repairing: (repair: Follower) => void = () => {};
+  private readonly repairBegun = new Promise<Follower>((resolve) => (this.repairing = resolve));
 
   constructor(
     private readonly store: EventStore,
@@ -73,7 +75,13 @@ export class Ledger {
       this.repair = await repairHeads(this.store, this.decider, checkpoints, 'consent', (error) =>
         this.log.error('repair of consent heads', error),
       );
+      this.repairing(this.repair);
     });
+  }
+
+  /** Settles when no head is older than the log was at the start: what a crash left between append and head is made good. */
+  async repaired(): Promise<void> {
+    await (await this.repairBegun).caughtUp();
   }
 
   async onModuleDestroy(): Promise<void> {

@@ -98,7 +98,7 @@ describe('START', () => {
     },
   );
 
-  it.each(['legal', 'complaint'] as const)(
+  it.each(['legal', 'complaint', 'provider'] as const)(
     'is recorded and lifts nothing against a revocation of origin %s',
     (origin) => {
       given([revoked(0, { origin })])

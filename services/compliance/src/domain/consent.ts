@@ -16,9 +16,9 @@ export interface Said {
  */
 export interface ConsentState {
   kind: DetailKind | null;
-  /** Origin keyword, staff, import, api or provider. START lifts these. */
+  /** Origin keyword, staff, import, api or block. START lifts these. */
   revocation: Said | null;
-  /** Origin legal or complaint: only evidence that staff records lifts these, never START. */
+  /** Origin legal, complaint or provider: only evidence that staff records lifts these, never START. */
   firmRevocation: Said | null;
   /** START or UNSTOP from the person. */
   start: Said | null;
@@ -43,7 +43,7 @@ export const NOTHING_SAID: ConsentState = {
  */
 export const RECEIPT_ORDER_UNKNOWN_MS = 30_000;
 
-const FIRM_ORIGINS: readonly Origin[] = ['legal', 'complaint'];
+const FIRM_ORIGINS: readonly Origin[] = ['legal', 'complaint', 'provider'];
 
 export function evolve(state: ConsentState, event: ConsentEvent): ConsentState {
   const { saidAt: at, receiptOnly, origin, initiative, kind } = event.data;
