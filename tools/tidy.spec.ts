@@ -25,8 +25,8 @@ export function longFunctions(file: string, text: string): string[] {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const found: string[] = [];
   const visit = (node: ts.Node): void => {
-    const isSpecBlock =
-      file.endsWith('.spec.ts') && ts.isArrowFunction(node) && ts.isCallExpression(node.parent);
+    const isTest = /(\.spec\.ts|\/(test|contract)-[\w-]+\.ts)$/.test(file);
+    const isSpecBlock = isTest && ts.isArrowFunction(node) && ts.isCallExpression(node.parent);
     if (ts.isFunctionLike(node) && 'body' in node && node.body && !isSpecBlock) {
       const line = (position: number): number => source.getLineAndCharacterOfPosition(position).line;
       const lines = line(node.end) - line(node.getStart()) + 1;
