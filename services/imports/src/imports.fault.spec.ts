@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PEOPLE_COLUMNS, people, World } from './test-world.js';
 
-const ROWS = 6_000;
+const ROWS = 4_000;
 const CHUNKS = ROWS / 500;
 
 describe('an import whose processes die', { timeout: 240_000 }, () => {
@@ -105,6 +105,37 @@ describe('an import whose processes die', { timeout: 240_000 }, () => {
     expect(await chunksNow(begin.id)).toBeLessThan(CHUNKS);
     await isExact(begin);
     await world.servers.redis.restart();
+  });
+
+  it('is harmless to have two workers on one import: a job that Redis lost is given out again', async () => {
+    const second = await world.replica();
+    try {
+      const begin = await begun();
+      const redis = new Redis(world.servers.redis.url);
+      const queue = 'bull:imports.runs';
+      const job = `run-${begin.id}`;
+      // The job is taken from whoever works on it and put back, as if its lock had been lost.
+      await redis
+        .multi()
+        .lrem(`${queue}:active`, 0, job)
+        .del(`${queue}:${job}:lock`)
+        .lpush(`${queue}:wait`, job)
+        .exec();
+      await redis.zadd(`${queue}:marker`, 0, '0');
+      const runsBegun = (): number =>
+        [world.services.imports, second].filter((one) =>
+          one
+            .output()
+            .split('\n')
+            .some((line) => line.includes('import runs') && line.includes(begin.id)),
+        ).length;
+      await eventually(() => runsBegun() === 2, 30_000);
+      expect(await chunksNow(begin.id)).toBeLessThan(CHUNKS);
+      redis.disconnect();
+      await isExact(begin);
+    } finally {
+      await second.stop();
+    }
   });
 
   it('keeps personal values out of Redis and out of its events', async () => {

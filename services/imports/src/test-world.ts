@@ -35,6 +35,7 @@ export class World {
     readonly bus: Bus,
     readonly store: EventStore,
     private readonly keys: Database,
+    private readonly env: Readonly<Record<string, string>>,
   ) {}
 
   static async start(more: Readonly<Record<string, string>> = {}): Promise<World> {
@@ -58,7 +59,7 @@ export class World {
     const store = new EventStore(servers.eventStore.url, new KeyRing(keys.connection, MASTER_KEY));
     const bus = new Bus({ service: 'spec', natsUrl: servers.nats.url, log, metrics: new Metrics('spec') });
     await bus.connect();
-    const world = new World(servers, services as World['services'], dataDir, bus, store, keys);
+    const world = new World(servers, services as World['services'], dataDir, bus, store, keys, env);
     await world.openAccount();
     return world;
   }
@@ -70,6 +71,11 @@ export class World {
     await Promise.all(Object.values(this.services).map((service) => service.stop()));
     await this.servers.stop();
     await rm(this.dataDir, { recursive: true, force: true });
+  }
+
+  /** A second imports process beside the first. */
+  replica(): Promise<Service> {
+    return startService('imports', this.env);
   }
 
   by(): Envelope {
