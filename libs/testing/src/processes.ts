@@ -15,6 +15,8 @@ export interface ServiceOptions {
   /** Where a 200 says that the service may be used. */
   readyPath?: string;
   readyMs?: number;
+  /** Called with every line that the process prints, after a restart too; `output()` keeps only the last ones. */
+  onLine?: (line: string) => void;
 }
 
 /** A service of ours as a real process, to be killed and started again by fault tests. */
@@ -66,6 +68,7 @@ export async function startService(
   let variables: Record<string, string> = { HTTP_HOST: '127.0.0.1', HTTP_PORT: `${port}`, ...env };
   const launch = async (): Promise<Child> => {
     const started = await Child.start({ file: process.execPath, args: [entry], env: variables });
+    if (options.onLine) started.onLine(options.onLine);
     await untilReady(
       name,
       started,
