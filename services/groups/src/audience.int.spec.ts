@@ -95,9 +95,9 @@ describe('audiences', () => {
 
   it('does not take in, before the model has it, a number that agreed again', async () => {
     const gil = await world.register({ phone: '+12025550221' });
-    const stopped = await world.say('phone', '+12025550221', 'revoked');
-    const { include } = await groupOf('Again', [gil.id]);
-    await world.ask(countAudience, { include, atLeast: stopped });
+    await world.say('phone', '+12025550221', 'revoked');
+    const { include, atLeast } = await groupOf('Again', [gil.id]);
+    await world.ask(countAudience, { include, atLeast });
     brake.hold();
     try {
       await world.say('phone', '+12025550221', 'granted');

@@ -9,6 +9,7 @@ import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { z } from 'zod';
 import { excludedCounts } from './audience.answer.js';
 import { isRevokedSince, Questions } from './audience.question.js';
+import { membersAt } from './audience.reads.js';
 import { Audiences } from './audience.worker.js';
 import { primaryOf } from './bitmaps.js';
 import { fitting, readCursor, writeCursor } from './cursor.js';
@@ -39,10 +40,7 @@ export class AudienceQueries {
     const { recipients } = answered.answer;
     const start = input.after === undefined ? 0 : recipients.rank(readCursor(PageCursor, input.after).o);
     const ordinals = recipients.sliceArray(start, start + input.limit);
-    const found = await this.audiences.collections.members
-      .find({ account: envelope.account, ordinal: { $in: ordinals } })
-      .sort({ account: 1, ordinal: 1 })
-      .toArray();
+    const found = await membersAt(this.audiences.collections.members, envelope.account, ordinals);
     const items: { ordinal: number; recipient: z.infer<typeof Recipient> }[] = [];
     for (const member of found) {
       const primary = primaryOf(member, question.channel);

@@ -12,6 +12,8 @@ import { AccountBitmaps } from './bitmaps.js';
 
 /** Members that one slice of a re-evaluation takes. */
 export const SLICE = 500;
+/** Documents that one answer of the server brings; its first would hold only 101 otherwise. */
+const BATCH = 5_000;
 const DUPLICATE_KEY = 11_000;
 
 /** Another owner wrote what this one was about to write: what is in memory is out of date. */
@@ -54,8 +56,18 @@ export class AudienceStore {
     const { members } = this.collections;
     const ids = contacts.map((id) => documentId(account, id));
     const [byId, byKey] = await Promise.all([
-      ids.length === 0 ? [] : members.find({ _id: { $in: ids } }).toArray(),
-      keys.length === 0 ? [] : members.find({ account, keys: { $in: [...keys] } }).toArray(),
+      ids.length === 0
+        ? []
+        : members
+            .find({ _id: { $in: ids } })
+            .batchSize(BATCH)
+            .toArray(),
+      keys.length === 0
+        ? []
+        : members
+            .find({ account, keys: { $in: [...keys] } })
+            .batchSize(BATCH)
+            .toArray(),
     ]);
     return [...new Map([...byId, ...byKey].map((member) => [member._id, member])).values()];
   }
@@ -63,7 +75,10 @@ export class AudienceStore {
   private async findStandings(account: string, keys: readonly string[]): Promise<StandingDocument[]> {
     if (keys.length === 0) return [];
     const ids = keys.map((key) => documentId(account, key));
-    return this.collections.standings.find({ _id: { $in: ids } }).toArray();
+    return this.collections.standings
+      .find({ _id: { $in: ids } })
+      .batchSize(BATCH)
+      .toArray();
   }
 
   /**
@@ -142,7 +157,7 @@ export class AudienceStore {
     let nextOrdinal = 0;
     const needed = { _id: 1, account: 1, ordinal: 1, deleted: 1, groups: 1, status: 1, phones: 1, emails: 1 };
     const scan = members.find({ account }).project<MemberDocument>(needed).sort({ account: 1, ordinal: 1 });
-    for await (const member of scan.batchSize(5_000)) {
+    for await (const member of scan.batchSize(BATCH)) {
       bitmaps.replace(null, member);
       nextOrdinal = member.ordinal + 1;
     }
@@ -156,6 +171,7 @@ export class AudienceStore {
       .find({ account, ordinal: { $gt: cursor }, position: { $lt: position }, deleted: false })
       .sort({ account: 1, ordinal: 1 })
       .limit(SLICE)
+      .batchSize(SLICE + 1)
       .toArray();
   }
 

@@ -9,7 +9,10 @@ export type Bitmap = RoaringBitmap32;
 export const CHANNELS = ['sms', 'email'] as const satisfies readonly Channel[];
 
 /** The primary detail of a channel: the only one that an audience would use. */
-export function primaryOf(member: MemberDocument, channel: Channel): PhoneEntry | EmailEntry | undefined {
+export function primaryOf(
+  member: Pick<MemberDocument, 'phones' | 'emails'>,
+  channel: Channel,
+): PhoneEntry | EmailEntry | undefined {
   const details: readonly (PhoneEntry | EmailEntry)[] = channel === 'sms' ? member.phones : member.emails;
   return details.find((detail) => detail.primary);
 }

@@ -57,6 +57,7 @@ export class MemberQueries {
         .find(page as Filter)
         .sort({ [path]: direction, contactId: direction })
         .limit(input.limit + 1)
+        .batchSize(input.limit + 2)
         .toArray(),
       input.count ? this.count(state, filter, input) : undefined,
     ]);

@@ -14,9 +14,9 @@ import { streamName } from '@muster/contracts/names';
 import { EventStore, WrongRevision } from '@muster/event-store/event-store';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { askedFor, reasonOf } from './audience.answer.js';
-import type { MemberDocument } from './audience.model.js';
 import { isRevokedSince, Questions, type Answered } from './audience.question.js';
 import { questionOf } from './audience.queries.js';
+import { membersAt, type AudienceMember } from './audience.reads.js';
 import { Audiences } from './audience.worker.js';
 import { primaryOf } from './bitmaps.js';
 import { CHUNK, type ReceiptDocument } from './receipt.model.js';
@@ -94,10 +94,7 @@ export class ReceiptCommands {
     const { members } = this.audiences.collections;
     for (let start = 0; start < asked.size; start += CHUNK) {
       const ordinals = asked.sliceArray(start, start + CHUNK);
-      const found = await members
-        .find({ account, ordinal: { $in: ordinals } })
-        .sort({ account: 1, ordinal: 1 })
-        .toArray();
+      const found = await membersAt(members, account, ordinals);
       yield found.map((member) => entryOf(member, question, answered));
     }
   }
@@ -124,7 +121,7 @@ export class ReceiptCommands {
 }
 
 /** A member may have changed since the sets were made: what it has become can take it out, never in. */
-function entryOf(member: MemberDocument, question: AudienceQuestion, answered: Answered): ReceiptEntry {
+function entryOf(member: AudienceMember, question: AudienceQuestion, answered: Answered): ReceiptEntry {
   const { contactId, ordinal } = member;
   const primary = primaryOf(member, question.channel);
   const reason = reasonOf(answered.answer, ordinal) ?? null;

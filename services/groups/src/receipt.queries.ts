@@ -11,12 +11,11 @@ import {
 } from '@muster/contracts/audience';
 import type { Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
-import { documentId } from '@muster/contracts/names';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { z } from 'zod';
-import type { MemberDocument } from './audience.model.js';
 import { isRevokedSince, Questions } from './audience.question.js';
 import { recipientOf } from './audience.queries.js';
+import { membersOf, type AudienceMember } from './audience.reads.js';
 import { Audiences } from './audience.worker.js';
 import { fitting, readCursor, writeCursor } from './cursor.js';
 import type { ReceiptDocument } from './receipt.model.js';
@@ -33,7 +32,7 @@ interface Checked {
   /** Where the page goes on after this entry. */
   after: EntryCursor;
   entry: ReceiptEntry;
-  member: MemberDocument | undefined;
+  member: AudienceMember | undefined;
   to: string | null;
   /** The stored reason, or the one that has come up since. */
   reason: ExclusionReason | null;
@@ -122,9 +121,11 @@ export class ReceiptQueries {
     if (c >= receipt.chunks) return { checked: [], next: null };
     const entries = await this.receipts.chunk(receipt, c);
     const part = entries.slice(i, i + STEP);
-    const ids = part.map(({ contactId }) => documentId(receipt.account, contactId));
-    const found = await this.audiences.collections.members.find({ _id: { $in: ids } }).toArray();
-    const members = new Map(found.map((member) => [member.contactId, member]));
+    const members = await membersOf(
+      this.audiences.collections.members,
+      receipt.account,
+      part.map(({ contactId }) => contactId),
+    );
     const checked = part.map((entry, offset) => ({
       after: { c, i: i + offset + 1 },
       ...check(entry, members.get(entry.contactId), revoked),
@@ -138,7 +139,7 @@ export class ReceiptQueries {
 /** Holds an entry against the detail as it is now: who was a recipient may have become none, and never the reverse. */
 function check(
   entry: ReceiptEntry,
-  member: MemberDocument | undefined,
+  member: AudienceMember | undefined,
   revoked: ReadonlySet<string>,
 ): Omit<Checked, 'after'> {
   const detail = [...(member?.phones ?? []), ...(member?.emails ?? [])].find(({ key }) => key === entry.key);
