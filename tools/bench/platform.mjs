@@ -27,23 +27,25 @@ export function cpuOf(pid) {
   return [...used].filter(([child]) => isBelow(child)).reduce((sum, [, seconds]) => sum + seconds, 0);
 }
 
-/** Resident memory of each service below the supervisor, in MB, by name. */
-export function memoryOf(pid) {
-  const names = {};
+/** Every service and embedded server below the supervisor: its resident memory in MB and the processor seconds it used so far. */
+export function processesOf(pid) {
+  const found = {};
   for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
-      if (Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) !== pid) continue;
-      const name = /(?:services|libs)\/([\w-]+)\/dist/.exec(
-        readFileSync(`/proc/${entry}/cmdline`, 'utf8'),
-      )?.[1];
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (Number(fields[1]) !== pid) continue;
+      const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+      const name = /(?:services|libs)\/([\w-]+)\/dist|(nats|redis)-server/.exec(command);
       const rss = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${entry}/status`, 'utf8'))?.[1];
-      if (name && rss) names[name] = Math.round(Number(rss) / 1024);
+      if (!name || !rss) continue;
+      const cpu = (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
+      found[name[1] ?? name[2]] = { memory: Math.round(Number(rss) / 1024), cpu };
     } catch {
       continue;
     }
   }
-  return names;
+  return found;
 }
 
 /** Starts everything with state of its own and opens an account with three fields. */
