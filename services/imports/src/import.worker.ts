@@ -4,7 +4,7 @@ import { importJobId, QUEUES } from '@muster/contracts/names';
 import { Accounts } from '@muster/event-store/accounts';
 import { Bus } from '@muster/runtime/bus';
 import { ServiceEnv } from '@muster/runtime/edge.module';
-import { Log } from '@muster/runtime/log';
+import { Log, scrub } from '@muster/runtime/log';
 import { settled } from '@muster/runtime/settled';
 import { Queue, Worker, type Job } from 'bullmq';
 import { Redis } from 'ioredis';
@@ -55,8 +55,8 @@ export class ImportWorker implements OnApplicationBootstrap, OnModuleDestroy {
       stalledInterval: STALLED_CHECK_MS,
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     });
-    this.queue.on('error', (error) => this.log.debug('queue', { reason: error.name }));
-    this.worker.on('error', (error) => this.log.warn('job', { reason: error.name }));
+    this.queue.on('error', (error) => this.log.debug('queue', { reason: scrub(error.message) }));
+    this.worker.on('error', (error) => this.log.warn('job', { reason: scrub(error.message) }));
     this.worker.on('failed', (_job, error) => this.log.error('import run broke off', error));
     this.sweeper = setInterval(() => void this.sweep(), SWEEP_MS);
     void this.sweep();
