@@ -27,7 +27,7 @@ export async function benchStop(platform, { seconds, rate }) {
   const show = (list) =>
     `p50 ${percentile(list, 0.5).toFixed(1)} ms, p99 ${percentile(list, 0.99).toFixed(1)} ms`;
   return [
-    `STOP webhook at ${rate}/s for ${seconds} s: ${show(times)}, ${failed} not 2xx`,
+    `STOP webhook at ${rate}/s for ${seconds} s: ${show(times)}, not 2xx: ${JSON.stringify(failed)}`,
     `bare parts (one append, one upsert, nothing else running): ${show(bare)}`,
     `send gate, ${GATE_MAX} at once: ${show(gate.times)}; ${gate.refused} of ${GATE_MAX} refused`,
   ];
@@ -35,7 +35,7 @@ export async function benchStop(platform, { seconds, rate }) {
 
 async function fire(url, numbers, rate) {
   const times = [];
-  let failed = 0;
+  const failed = {};
   const begun = performance.now();
   const sending = numbers.map(async (number, index) => {
     await new Promise((resolve) =>
@@ -44,7 +44,7 @@ async function fire(url, numbers, rate) {
     const started = performance.now();
     const response = await deliver(url, number, index);
     if (response.ok) times.push(performance.now() - started);
-    else failed += 1;
+    else failed[response.status] = (failed[response.status] ?? 0) + 1;
   });
   await Promise.all(sending);
   return { times, failed };

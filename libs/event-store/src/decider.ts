@@ -134,20 +134,21 @@ export class Decider<S, E extends NewEvent> {
     decide: (state: S) => E[],
     options: ExecuteOptions,
   ): Promise<Decided<S, E>> {
-    let head = await this.load(envelope.account, id);
-    let fresh = false;
+    const stored = (await this.options.heads.find(envelope.account, [id])).get(id);
+    let head = stored ?? this.newHead(envelope.account, id);
+    // Without a head the stream is taken not to exist: an append there finds out, anything else is looked up first.
+    let fresh = stored !== undefined && !this.options.confirmNothing;
     for (let attempt = 0; attempt < TRIES; attempt += 1) {
       const done = await this.findDone(head, envelope.command);
       if (done) return repeated(head, done);
-      let events: E[];
+      let events: E[] = [];
       try {
         events = decide(head.state);
       } catch (error) {
-        if (!(error instanceof Refusal) || fresh || !this.options.confirmNothing) throw error;
-        events = [];
+        if (!(error instanceof Refusal) || fresh) throw error;
       }
       if (events.length === 0) {
-        if (fresh || !this.options.confirmNothing) return nothing(head);
+        if (fresh) return nothing(head);
         head = await this.reload(head);
         fresh = true;
         continue;

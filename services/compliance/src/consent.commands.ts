@@ -57,7 +57,9 @@ export class ConsentCommands {
     const { key, kind } = await this.ledger.streamKey(account, detail.keys);
     const statement = statementOf(envelope, input, key, detail.kind ?? kind ?? 'phone');
     const decided = await this.ledger.decider.execute(envelope, key, decide(statement));
-    const { consent, position } = await this.ledger.view(account, withKey(detail, key));
+    const { state } = decided;
+    const known = { id: key, state, position: decided.position };
+    const { consent, position } = await this.ledger.view(account, withKey(detail, key), known);
     return {
       consent,
       changed: decided.outcome !== 'nothing',

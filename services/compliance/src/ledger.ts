@@ -37,6 +37,9 @@ export interface ResolvedDetail {
   keys: string[];
 }
 
+/** What a view needs of a head. */
+type KnownHead = Pick<Head<ConsentState>, 'id' | 'state' | 'position'>;
+
 /** The consent ledger: one stream and one head for each detail. */
 @Injectable()
 export class Ledger {
@@ -122,12 +125,21 @@ export class Ledger {
   }
 
   /** Heads of all keys, from the streams where there is no head: any suppression found counts. */
-  async headsOf(account: string, keys: readonly string[]): Promise<Head<ConsentState>[]> {
+  async headsOf(account: string, keys: readonly string[]): Promise<KnownHead[]> {
     return Promise.all(keys.map((key) => this.decider.load(account, key)));
   }
 
-  async view(account: string, detail: ResolvedDetail): Promise<{ consent: ConsentView; position: number }> {
-    const heads = await this.headsOf(account, detail.keys);
+  /** @param known the head that the caller has just brought up to date, which is not looked up again */
+  async view(
+    account: string,
+    detail: ResolvedDetail,
+    known?: KnownHead,
+  ): Promise<{ consent: ConsentView; position: number }> {
+    const others = await this.headsOf(
+      account,
+      detail.keys.filter((key) => key !== known?.id),
+    );
+    const heads = known ? [known, ...others] : others;
     const holdings = await this.holdings
       .find({ _id: { $in: detail.keys.map((key) => documentId(account, key)) } })
       .toArray();
@@ -156,7 +168,7 @@ export class Ledger {
 /** What is said of a detail, over all keys it is known under: one revocation suffices. */
 function viewOf(
   detail: ResolvedDetail,
-  heads: readonly Head<ConsentState>[],
+  heads: readonly KnownHead[],
   holdings: readonly HoldingDocument[],
 ): ConsentView {
   const holders = holdings.flatMap((holding) => Object.values(holding.holders));

@@ -41,20 +41,21 @@ export class Driver {
     private readonly log: Log,
   ) {}
 
-  async drive(account: string, streamId: string): Promise<Driven> {
+  /** @param known the state that the caller has just seen; looked up without it */
+  async drive(account: string, streamId: string, known?: InboundState): Promise<Driven> {
     const { decider } = this.mailbox;
-    const head = await decider.load(account, streamId);
-    if (head.state.received === null) throw new Error('there is no such message');
-    if (head.state.done) return { streamId, state: head.state, position: head.state.done.position };
-    const envelope = envelopeOf(account, streamId, head.state.received);
+    const state = known ?? (await decider.load(account, streamId)).state;
+    if (state.received === null) throw new Error('there is no such message');
+    if (state.done) return { streamId, state, position: state.done.position };
+    const envelope = envelopeOf(account, streamId, state.received);
     const keywords = await this.switchboard.liveKeywords(account);
     const active = keywords.filter((keyword) => keyword.active);
-    const classified = await decider.execute(followUp(envelope, 'classify'), streamId, (state) =>
-      classify(state, active),
+    const classified = await decider.execute(followUp(envelope, 'classify'), streamId, (latest) =>
+      classify(latest, active),
     );
     const done = classified.state.done ?? (await this.act(envelope, streamId, classified.state));
-    const finished = await decider.execute(followUp(envelope, 'finish'), streamId, (state) =>
-      finish(state, done),
+    const finished = await decider.execute(followUp(envelope, 'finish'), streamId, (latest) =>
+      finish(latest, done),
     );
     const position = (finished.state.done ?? done).position;
     return { streamId, state: finished.state, position };

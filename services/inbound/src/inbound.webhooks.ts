@@ -129,10 +129,9 @@ export class InboundWebhooks {
   ): Promise<Driven> {
     const id = messageStreamId(endpoint.provider, message.id);
     const received = await this.receivedOf(account, endpoint, provider, message, at);
-    await this.mailbox.decider.execute(envelopeOf(account, id, received), id, (state) =>
-      receive(state, received),
-    );
-    return this.driver.drive(account, id);
+    const envelope = envelopeOf(account, id, received);
+    const { state } = await this.mailbox.decider.execute(envelope, id, (known) => receive(known, received));
+    return this.driver.drive(account, id, state);
   }
 
   private async receivedOf(
