@@ -7,8 +7,15 @@ interface CheckpointDocument {
 
 const DUPLICATE_KEY = 11_000;
 
+/** A reader whose writes are guarded one by one loses nothing but time by a checkpoint that is this much old. */
+const ADVANCE_EVERY_MS = 1_000;
+
 /** How far a reader has come. Moving on compares with where it was, so that a second reader is fenced off. */
 export class Checkpoints {
+  /** Positions that wait to be written, by reader, and when the reader's last one was. */
+  private readonly waiting = new Map<string, number>();
+  private readonly written = new Map<string, number>();
+
   constructor(private readonly collection: mongo.Collection<CheckpointDocument>) {}
 
   /** The last position that was handled or parked, or null for a reader that never started. */
@@ -35,8 +42,24 @@ export class Checkpoints {
     return result.matchedCount === 1;
   }
 
-  /** Moves a checkpoint forward and never back, for readers whose writes are guarded one by one. */
+  /**
+   * Moves a checkpoint forward and never back, for readers whose writes are guarded one by one: at once when the last time
+   * is a second ago, else within a second. After a crash the events in between are read again, which changes nothing.
+   */
   async advance(name: string, to: number): Promise<void> {
+    const isWaiting = this.waiting.has(name);
+    this.waiting.set(name, Math.max(to, this.waiting.get(name) ?? -1));
+    if (isWaiting) return;
+    const dueIn = (this.written.get(name) ?? 0) + ADVANCE_EVERY_MS - Date.now();
+    if (dueIn <= 0) return this.flush(name);
+    setTimeout(() => void this.flush(name).catch(() => {}), dueIn).unref();
+  }
+
+  private async flush(name: string): Promise<void> {
+    const to = this.waiting.get(name);
+    if (to === undefined) return;
+    this.waiting.delete(name);
+    this.written.set(name, Date.now());
     try {
       await this.collection.updateOne(
         { _id: name, position: { $lt: to } },

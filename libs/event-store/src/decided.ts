@@ -13,6 +13,8 @@ export interface EventContext {
 }
 
 export interface Decided<S, E extends NewEvent> {
+  /** The head now; a command that follows on the same aggregate may start from it. */
+  head: Head<S>;
   state: S;
   revision: number;
   position: number;
@@ -23,12 +25,14 @@ export interface Decided<S, E extends NewEvent> {
   events: E[];
 }
 
-export interface ExecuteOptions {
+export interface ExecuteOptions<S> {
+  /** The head as the caller has just seen it: not looked up again, and never believed when nothing would follow from it. */
+  known?: Head<S>;
   /** Called after a conflict, before deciding again: what was looked up outside the stream may have changed too. */
   onConflict?: () => Promise<void>;
 }
 
-export interface BulkItem<S, E extends NewEvent> extends ExecuteOptions {
+export interface BulkItem<S, E extends NewEvent> extends ExecuteOptions<S> {
   envelope: Envelope;
   id: string;
   decide: (state: S) => E[];
@@ -44,6 +48,7 @@ export function hasPersonal(event: NewEvent): boolean {
 export function applied<S, E extends NewEvent>(head: Head<S>, events: E[]): Decided<S, E> {
   const types = events.map((event) => event.type);
   return {
+    head,
     state: head.state,
     revision: head.revision,
     position: head.position,
@@ -55,12 +60,14 @@ export function applied<S, E extends NewEvent>(head: Head<S>, events: E[]): Deci
 
 export function nothing<S, E extends NewEvent>(head: Head<S>): Decided<S, E> {
   const position = Math.max(head.position, 0);
-  return { state: head.state, revision: head.revision, position, outcome: 'nothing', types: [], events: [] };
+  const { state, revision } = head;
+  return { head, state, revision, position, outcome: 'nothing', types: [], events: [] };
 }
 
 export function repeated<S, E extends NewEvent>(head: Head<S>, done: DoneRecord): Decided<S, E> {
   const { types, position } = done;
-  return { state: head.state, revision: head.revision, position, outcome: 'repeated', types, events: [] };
+  const { state, revision } = head;
+  return { head, state, revision, position, outcome: 'repeated', types, events: [] };
 }
 
 /** @throws whatever is no refusal */

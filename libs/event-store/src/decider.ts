@@ -112,7 +112,7 @@ export class Decider<S, E extends NewEvent> {
     envelope: Envelope,
     id: string,
     decide: (state: S) => E[],
-    options: ExecuteOptions = {},
+    options: ExecuteOptions<S> = {},
   ): Promise<Decided<S, E>> {
     const stream = this.streamOf(envelope.account, id);
     const before = this.turns.get(stream) ?? Promise.resolve();
@@ -132,10 +132,11 @@ export class Decider<S, E extends NewEvent> {
     envelope: Envelope,
     id: string,
     decide: (state: S) => E[],
-    options: ExecuteOptions,
+    options: ExecuteOptions<S>,
   ): Promise<Decided<S, E>> {
-    const stored = (await this.options.heads.find(envelope.account, [id])).get(id);
-    let head = stored ?? this.newHead(envelope.account, id);
+    const { known } = options;
+    const stored = known ? undefined : (await this.options.heads.find(envelope.account, [id])).get(id);
+    let head = known ?? stored ?? this.newHead(envelope.account, id);
     // Without a head the stream is taken not to exist: an append there finds out, anything else is looked up first.
     let fresh = stored !== undefined && !this.options.confirmNothing;
     for (let attempt = 0; attempt < TRIES; attempt += 1) {

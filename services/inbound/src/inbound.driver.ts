@@ -6,6 +6,7 @@ import { isRetryable, Refusal } from '@muster/contracts/errors';
 import { addMembers } from '@muster/contracts/group';
 import type { InboundEvent } from '@muster/contracts/inbound';
 import { Accounts } from '@muster/event-store/accounts';
+import type { Head } from '@muster/event-store/heads';
 import { Bus } from '@muster/runtime/bus';
 import { followUp, systemEnvelope } from '@muster/runtime/envelopes';
 import { Log } from '@muster/runtime/log';
@@ -41,22 +42,26 @@ export class Driver {
     private readonly log: Log,
   ) {}
 
-  /** @param known the state that the caller has just seen; looked up without it */
-  async drive(account: string, streamId: string, known?: InboundState): Promise<Driven> {
+  /** @param known the head that the caller has just seen; looked up without it */
+  async drive(account: string, streamId: string, known?: Head<InboundState>): Promise<Driven> {
     const { decider } = this.mailbox;
-    const state = known ?? (await decider.load(account, streamId)).state;
+    let head = known ?? (await decider.load(account, streamId));
+    const { state } = head;
     if (state.received === null) throw new Error('there is no such message');
     if (state.done) return { streamId, state, position: state.done.position };
     const envelope = envelopeOf(account, streamId, state.received);
-    const keywords = await this.switchboard.liveKeywords(account);
-    const active = keywords.filter((keyword) => keyword.active);
-    const classified = await decider.execute(followUp(envelope, 'classify'), streamId, (latest) =>
-      classify(latest, active),
-    );
-    const done = classified.state.done ?? (await this.act(envelope, streamId, classified.state));
-    const finished = await decider.execute(followUp(envelope, 'finish'), streamId, (latest) =>
-      finish(latest, done),
-    );
+    if (state.classification === null) {
+      const active = await this.switchboard.activeKeywords(account);
+      const classifying = followUp(envelope, 'classify');
+      head = (
+        await decider.execute(classifying, streamId, (latest) => classify(latest, active), { known: head })
+      ).head;
+    }
+    const done = head.state.done ?? (await this.act(envelope, streamId, head.state));
+    const finishing = followUp(envelope, 'finish');
+    const finished = await decider.execute(finishing, streamId, (latest) => finish(latest, done), {
+      known: head,
+    });
     const position = (finished.state.done ?? done).position;
     return { streamId, state: finished.state, position };
   }

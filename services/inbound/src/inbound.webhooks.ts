@@ -8,7 +8,7 @@ import { detailKeys } from '@muster/phone/detail';
 import { parseProviderPhone } from '@muster/phone/phone';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { Log } from '@muster/runtime/log';
-import { receive } from './domain/inbound.js';
+import { isMandatory, take } from './domain/inbound.js';
 import type { EndpointState } from './domain/endpoint.js';
 import { Driver, envelopeOf, type Driven } from './inbound.driver.js';
 import { Mailbox } from './mailbox.js';
@@ -130,8 +130,11 @@ export class InboundWebhooks {
     const id = messageStreamId(endpoint.provider, message.id);
     const received = await this.receivedOf(account, endpoint, provider, message, at);
     const envelope = envelopeOf(account, id, received);
-    const { state } = await this.mailbox.decider.execute(envelope, id, (known) => receive(known, received));
-    return this.driver.drive(account, id, state);
+    const keywords = isMandatory(received) ? [] : await this.switchboard.activeKeywords(account);
+    const { head } = await this.mailbox.decider.execute(envelope, id, (state) =>
+      take(state, received, keywords),
+    );
+    return this.driver.drive(account, id, head);
   }
 
   private async receivedOf(

@@ -85,6 +85,10 @@ export class Switchboard {
     return heads.map((head) => head.state).filter((state) => state.life === 'live');
   }
 
+  async activeKeywords(account: string): Promise<keyword.KeywordState[]> {
+    return (await this.liveKeywords(account)).filter((one) => one.active);
+  }
+
   async liveKeywords(account: string): Promise<keyword.KeywordState[]> {
     const heads = await this.keywordHeads.find({ account }).toArray();
     return heads.map((head) => head.state).filter((state) => state.life === 'live');

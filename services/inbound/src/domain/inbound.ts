@@ -69,6 +69,22 @@ function keywordOf(
   );
 }
 
+/** Puts a message on record and says what it is, in one step. */
+export function take(
+  state: InboundState,
+  received: Received,
+  keywords: readonly ActiveKeyword[],
+): InboundEvent[] {
+  const first = receive(state, received);
+  return [...first, ...classify(first.reduce(evolve, state), keywords)];
+}
+
+/** Whether a message is a mandatory word or carries such a mark: keywords then do not matter. */
+export function isMandatory(received: Received): boolean {
+  const [event] = classify({ ...NOT_RECEIVED, received }, []);
+  return event?.type === 'InboundClassified' && event.data.as !== 'message';
+}
+
 /** Closes a message: everything that follows from it has happened. */
 export function finish(state: InboundState, done: Done): InboundEvent[] {
   return state.classification === null || state.done !== null ? [] : [{ type: 'InboundDone', data: done }];
