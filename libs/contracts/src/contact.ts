@@ -223,7 +223,7 @@ export const registerContacts = command(
       .max(BULK_MAX),
   }),
   z.object({ rows: z.array(RowOutcome), ...Written }),
-  { timeoutMs: 60_000 },
+  { timeoutMs: 20_000 },
 );
 
 export const changeContact = command(

@@ -54,12 +54,11 @@ export class ConsentCommands {
   ): Promise<AnswerOf<typeof revokeSubject>> {
     const { account } = envelope;
     const detail = await this.ledger.resolve(account, input.detail);
-    const { key, kind } = await this.ledger.streamKey(account, detail.keys);
-    const statement = statementOf(envelope, input, key, detail.kind ?? kind ?? 'phone');
-    const decided = await this.ledger.decider.execute(envelope, key, decide(statement));
-    const { state } = decided;
-    const known = { id: key, state, position: decided.position };
-    const { consent, position } = await this.ledger.view(account, withKey(detail, key), known);
+    const head = await this.ledger.headToWrite(account, detail.keys);
+    const key = head.id;
+    const statement = statementOf(envelope, input, key, detail.kind ?? head.state.kind ?? 'phone');
+    const decided = await this.ledger.decider.execute(envelope, key, decide(statement), { known: head });
+    const { consent, position } = await this.ledger.view(account, withKey(detail, key), decided.head);
     return {
       consent,
       changed: decided.outcome !== 'nothing',

@@ -114,14 +114,11 @@ export class Ledger {
     return { kind: 'phone', value: phone.phone, keys: detailKeys(peppers, 'phone', phone.phone) };
   }
 
-  /** The stream to write to: the one that exists under any of the keys, else the first. */
-  async streamKey(
-    account: string,
-    keys: readonly string[],
-  ): Promise<{ key: string; kind: DetailKind | null }> {
+  /** The head of the stream to write to: the one that exists under any of the keys, else a new one under the first. */
+  async headToWrite(account: string, keys: readonly string[]): Promise<Head<ConsentState>> {
     const heads = await this.decider.heads.find(account, keys);
     const existing = keys.map((key) => heads.get(key)).find((head) => head !== undefined);
-    return { key: existing?.id ?? (keys[0] as string), kind: existing?.state.kind ?? null };
+    return existing ?? this.decider.newHead(account, keys[0] as string);
   }
 
   /** Heads of all keys, from the streams where there is no head: any suppression found counts. */
