@@ -79,10 +79,13 @@ describe('an import whose processes die', { timeout: 240_000 }, () => {
   it('waits while contacts is dead, and goes on', async () => {
     const begin = await begun();
     await world.services.contacts.kill();
-    expect(await chunksNow(begin.id)).toBeLessThan(CHUNKS);
-    await eventually(() => world.services.imports.output().includes('import waits'), 30_000);
-    expect((await world.look(begin.id)).state).toBe('running');
-    await world.services.contacts.restart();
+    try {
+      expect(await chunksNow(begin.id)).toBeLessThan(CHUNKS);
+      await eventually(() => world.services.imports.output().includes('import waits'), 90_000);
+      expect((await world.look(begin.id)).state).toBe('running');
+    } finally {
+      await world.services.contacts.restart();
+    }
     await isExact(begin);
   });
 
