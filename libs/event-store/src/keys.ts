@@ -20,7 +20,7 @@ interface PepperDocument {
 }
 
 const CACHE_MS = 60_000;
-const CACHED_MAX = 200_000;
+const CACHED_MAX = 20_000;
 const DUPLICATE_KEY = 11_000;
 const MAJORITY = { writeConcern: { w: 'majority', j: true } } as const;
 
