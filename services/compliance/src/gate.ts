@@ -4,7 +4,7 @@ import { Accounts } from '@muster/event-store/accounts';
 import { EventStore } from '@muster/event-store/event-store';
 import { detailKeys, isDetailKey } from '@muster/phone/detail';
 import { parseEmail } from '@muster/phone/email';
-import { parsePhone, parseProviderPhone } from '@muster/phone/phone';
+import { isE164, parsePhone, parseProviderPhone } from '@muster/phone/phone';
 import { lastSaidAt, standingOf } from './domain/consent.js';
 import { Holdings } from './holdings.projection.js';
 import { Ledger } from './ledger.js';
@@ -44,7 +44,7 @@ export class Gate {
       this.accounts.get(account),
     ]);
     const position = this.holdings.position;
-    const asked = to.map((detail) => keysOf(detail, peppers, defaultCountry));
+    const asked = to.map((detail) => this.keysOf(account, detail, peppers, defaultCountry));
     const newer = await this.standingsAfter(account, position, asked.flat());
     const results = to.map((detail, index) => this.answer(account, detail, asked[index] as string[], newer));
     return {
@@ -77,6 +77,23 @@ export class Gate {
     };
   }
 
+  /**
+   * Every key that a recipient may be known under. A number that is written in E.164 and held under just that form needs
+   * no reading, which is most of the cost of a full batch; anything else is read in full.
+   */
+  private keysOf(
+    account: string,
+    detail: string,
+    peppers: readonly Buffer[],
+    defaultCountry: string,
+  ): string[] {
+    if (isE164(detail)) {
+      const keys = detailKeys(peppers, 'phone', detail);
+      if (keys.some((key) => this.holdings.isHeld(account, key))) return keys;
+    }
+    return readKeys(detail, peppers, defaultCountry);
+  }
+
   private async standingsAfter(
     account: string,
     after: number,
@@ -105,8 +122,8 @@ export class Gate {
   }
 }
 
-/** Every key that a recipient may be known under; none for what is neither number, address nor key. */
-function keysOf(detail: string, peppers: readonly Buffer[], defaultCountry: string): string[] {
+/** The keys of a recipient in any spelling; none for what is neither number, address nor key. */
+function readKeys(detail: string, peppers: readonly Buffer[], defaultCountry: string): string[] {
   const text = detail.trim();
   if (isDetailKey(text)) return [text];
   if (text.includes('@')) {
