@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DetailKey, Id, uuid5, uuid7 } from './ids.js';
+import { DetailKey, Id, uuid5, uuid7, uuid8Beside, uuid8InOrder } from './ids.js';
 import {
   CATEGORIES,
   QUEUES,
@@ -107,6 +107,39 @@ describe('ids', () => {
         expect(one === other || a < b === one < other).toBe(true);
       }),
     );
+  });
+
+  it('of version 8 sort by their number among those of one parent', () => {
+    const number = fc.integer({ min: 0, max: 2 ** 30 - 1 });
+    fc.assert(
+      fc.property(fc.string(), number, number, (name, one, other) => {
+        const parent = uuid5(name);
+        const [a, b] = [uuid8InOrder(parent, one), uuid8InOrder(parent, other)];
+        expect(Id.safeParse(a).success).toBe(true);
+        expect(uuid8InOrder(parent, one)).toBe(a);
+        expect(a < b).toBe(one < other);
+        expect(a === b).toBe(one === other);
+        expect(uuid8InOrder(uuid5(name, 'other'), one)).not.toBe(a);
+      }),
+    );
+    for (const wrong of [-1, 0.5, 2 ** 30]) {
+      expect(() => uuid8InOrder(uuid5('parent'), wrong)).toThrow(RangeError);
+    }
+  });
+
+  it('that follow from another keep its place, and differ by their parts', () => {
+    const number = fc.integer({ min: 0, max: 2 ** 20 });
+    fc.assert(
+      fc.property(number, number, (one, other) => {
+        const parent = uuid5('import');
+        const [a, b] = [one, other].map((n) => uuid8Beside(uuid8InOrder(parent, n), 'contact')) as [Id, Id];
+        expect(Id.safeParse(a).success).toBe(true);
+        expect(a < b).toBe(one < other);
+        expect(uuid8Beside(uuid8InOrder(parent, one), 'fence')).not.toBe(a);
+      }),
+    );
+    const many = Array.from({ length: 5_000 }, () => uuid8Beside(uuid7(1), 'contact'));
+    expect(new Set(many).size).toBe(5_000);
   });
 
   it('of details are 64 small hex digits and nothing else', () => {

@@ -3,7 +3,7 @@ import type { ConsentInput, ContactEvent, ContactInput, UpdateMode } from '@must
 import type { Basis } from '@muster/contracts/detail';
 import type { Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
-import { uuid5 } from '@muster/contracts/ids';
+import { uuid8Beside } from '@muster/contracts/ids';
 import { Accounts } from '@muster/event-store/accounts';
 import type { BulkItem, Decided } from '@muster/event-store/decider';
 import type { Head } from '@muster/event-store/heads';
@@ -312,7 +312,8 @@ export function basisOf(envelope: Envelope, consent: Consent, requireEvidence: b
 }
 
 const phoneKey = (input: ReadInput): string => input.change.phone?.key ?? '';
-const newContactId = (row: RegisterRow): string => uuid5(row.envelope.command, 'contact');
+/** Contacts of one import lie side by side in the indexes of everything that is kept of a contact, as their rows do. */
+const newContactId = (row: RegisterRow): string => uuid8Beside(row.envelope.command, 'contact');
 
 const holds = (state: ContactState, key: string): boolean =>
   state.details.some((detail) => detail.key === key);

@@ -1,5 +1,5 @@
 import type { RowOutcome } from '@muster/contracts/contact';
-import { uuid5 } from '@muster/contracts/ids';
+import { uuid5, uuid8InOrder } from '@muster/contracts/ids';
 import { describe, expect, it } from 'vitest';
 import { Chunker, chunkDone, type Chunk } from './chunk.js';
 
@@ -48,6 +48,6 @@ describe('what a chunk comes to', () => {
   });
 
   it('derives the command of a row from import and row', () => {
-    expect(chunk(['+12122000001', '']).rows[0]?.command).toBe(uuid5(importId, '0'));
+    expect(chunk(['+12122000001', '']).rows[0]?.command).toBe(uuid8InOrder(importId, 0));
   });
 });

@@ -1,5 +1,5 @@
 import type { ContactInput, RowOutcome } from '@muster/contracts/contact';
-import { uuid5, type Id } from '@muster/contracts/ids';
+import { uuid8InOrder, type Id } from '@muster/contracts/ids';
 import type { Counts } from '@muster/contracts/import';
 import type { CsvRow } from './csv.js';
 import { NO_COUNTS, type ChunkDone } from './import.js';
@@ -82,7 +82,7 @@ export class Chunker {
     if ('code' in read) this.chunk.rejects.push({ row, ...read });
     else if (!isFirst) this.chunk.duplicates += 1;
     else {
-      this.chunk.rows.push({ row, command: uuid5(this.importId, String(row)), contact: read.contact });
+      this.chunk.rows.push({ row, command: uuid8InOrder(this.importId, row), contact: read.contact });
       for (const tie of read.ties) this.chunk.ties.add(tie);
     }
     this.bytes += bytes;
