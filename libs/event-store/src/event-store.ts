@@ -132,22 +132,26 @@ function toStored(
 ): JSONEventData {
   const encoded = encodeData(stream, event, key);
   const { account, actor, source, command, correlation, at } = envelope;
+  const metadata = {
+    account,
+    actor,
+    source,
+    command,
+    correlation,
+    at,
+    schemaVersion: eventDefinition(event.type)?.schemaVersion ?? 1,
+    key: encoded.key,
+  };
   return jsonEvent({
     id: uuid5(command, stream, String(index), JSON.stringify(encoded.data)),
     type: event.type,
     data: encoded.data as Record<string, unknown>,
-    metadata: {
-      account,
-      actor,
-      source,
-      command,
-      correlation,
-      at,
-      schemaVersion: eventDefinition(event.type)?.schemaVersion ?? 1,
-      ...(encoded.key === undefined ? {} : { key: encoded.key }),
-    },
+    // As bytes the client sends it as it is; an object it would turn into base64 and back, twice.
+    metadata: utf8.encode(JSON.stringify(metadata)),
   });
 }
+
+const utf8 = new TextEncoder();
 
 function unavailable(error: unknown): Error {
   if (error instanceof Refusal) return error;

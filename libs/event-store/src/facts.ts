@@ -69,12 +69,14 @@ export function encodeData(
   const personal = definition.personal.filter((name) => parsed[name] !== undefined);
   if (personal.length === 0) return { data: parsed };
   if (!key) throw new Error(`${event.type} holds personal values and needs a data key`);
-  const plain = Object.fromEntries(Object.entries(parsed).filter(([name]) => !personal.includes(name)));
-  const secret = Object.fromEntries(personal.map((name) => [name, parsed[name]]));
-  return {
-    data: { ...plain, sealed: sealValues(key.secret, context(stream, event.type), secret) },
-    key: key.id,
-  };
+  const plain = { ...parsed };
+  const secret: Record<string, unknown> = {};
+  for (const name of personal) {
+    secret[name] = parsed[name];
+    delete plain[name];
+  }
+  plain['sealed'] = sealValues(key.secret, context(stream, event.type), secret);
+  return { data: plain, key: key.id };
 }
 
 const context = (stream: string, type: string): string => `${stream}|${type}`;

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Connection, mongo } from 'mongoose';
+import { randomPortion } from './random.js';
 import { decrypt, encrypt } from './seal.js';
 
 /** The key of one contact or one detail. Its id stands in the metadata of the events that it seals. */
@@ -51,7 +52,7 @@ export class KeyRing {
     const bagId = randomBytes(16).toString('hex');
     const made = Array.from({ length: count }, (_, index) => ({
       id: `${bagId}.${index}`,
-      secret: randomBytes(32),
+      secret: randomPortion(32),
     }));
     const keys = Object.fromEntries(made.map((key, index) => [String(index), this.wrap(key.secret, key.id)]));
     await this.bags.insertOne({ _id: bagId, keys }, MAJORITY);
@@ -65,7 +66,7 @@ export class KeyRing {
     const id = `${bagId}.0`;
     const known = (await this.get([id])).get(id);
     if (known) return known;
-    const made = { id, secret: randomBytes(32) };
+    const made = { id, secret: randomPortion(32) };
     try {
       await this.bags.insertOne({ _id: bagId, keys: { '0': this.wrap(made.secret, id) } }, MAJORITY);
       this.remember(made);

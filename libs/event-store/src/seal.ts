@@ -1,11 +1,12 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { randomPortion } from './random.js';
 
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 
 /** AES-256-GCM; the answer is iv, tag and ciphertext, one after the other. The context is authenticated, not stored. */
 export function encrypt(secret: Buffer, context: string, plain: Buffer): Buffer {
-  const iv = randomBytes(IV_BYTES);
+  const iv = randomPortion(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', secret, iv);
   cipher.setAAD(Buffer.from(context));
   const body = Buffer.concat([cipher.update(plain), cipher.final()]);
