@@ -37,6 +37,8 @@ const CANARIES = [
   'please do not tell the wren',
   'heard by a linnet',
   'told by a goldfinch',
+  'whispered by a siskin',
+  'Rohrspatz und Freunde',
 ];
 
 let platform: Platform;
@@ -70,11 +72,18 @@ async function tour(): Promise<void> {
   await api.send('POST', '/v1/contacts', { body: { ...person, phone: 'Zeisigsang' } });
   await api.send('PATCH', `/v1/contacts/${contact.id}`, { body: { phone: BY_MESSAGE.slice(0, 8) } });
   const csv = `Name,Phone\nZaunkönig,${spellings(BY_FILE)[0]}\nZaunkönig,Zeisigsang\n`;
-  const imported = await importAll(api, { csv, columns: ['firstName', 'phone'], groups: [group.id] });
+  const fileName = 'Rohrspatz und Freunde.csv';
+  const imported = await importAll(api, {
+    csv,
+    columns: ['firstName', 'phone'],
+    groups: [group.id],
+    fileName,
+  });
+  expect(imported.fileName).toBe(fileName);
   expect(imported.counts).toMatchObject({ new: 1, rejected: 1 });
   for (const text of ['please do not tell the wren', 'STOP', 'START'])
     expect(await twilio.deliver(BY_MESSAGE, text)).toMatchObject({ status: 200 });
-  await say(api, BY_FILE, 'revoke', { note: 'heard by a linnet' });
+  await say(api, BY_FILE, 'revoke', { note: 'heard by a linnet', reason: 'whispered by a siskin' });
   const evidence = { source: 'Phone', at: new Date().toISOString(), statement: 'told by a goldfinch' };
   expect(await say(api, BY_FILE, 'grant', { evidence })).toMatchObject({ status: 200 });
   await consentOf(api, BY_MESSAGE);

@@ -12,12 +12,17 @@ export interface Upload {
   columns: readonly string[];
   country?: string;
   groups?: readonly string[];
+  fileName?: string;
 }
 
 /** The five calls of an import, up to its start: file, mapping, groups, start. */
 export async function startImport(api: Api, upload: Upload): Promise<Import> {
   const form = new FormData();
-  form.set('file', new Blob([new Uint8Array(Buffer.from(upload.csv))], { type: 'text/csv' }), 'people.csv');
+  form.set(
+    'file',
+    new Blob([new Uint8Array(Buffer.from(upload.csv))], { type: 'text/csv' }),
+    upload.fileName ?? 'people.csv',
+  );
   const { id } = await api.post<Import>('/v1/imports', form);
   const country = upload.country && { country: upload.country };
   await api.call('PUT', `/v1/imports/${id}/mapping`, {

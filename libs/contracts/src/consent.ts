@@ -54,7 +54,7 @@ export const ConsentGranted = defineEvent(
     note: z.string().max(2000).optional(),
   }),
   {
-    personal: ['evidence', 'note'],
+    personal: ['evidence', 'note', 'reason'],
     example: {
       detailKey: 'ab'.repeat(32),
       kind: 'phone',
@@ -71,7 +71,7 @@ export const ConsentRevoked = defineEvent(
   'ConsentRevoked',
   z.object({ ...Said, note: z.string().max(2000).optional() }),
   {
-    personal: ['note'],
+    personal: ['note', 'reason'],
     example: {
       detailKey: 'ab'.repeat(32),
       kind: 'phone',

@@ -55,6 +55,8 @@ export const ImportAnalysed = defineEvent(
     groups: z.array(Id),
   }),
   {
+    // People name files after people.
+    personal: ['fileName'],
     example: {
       importId: '01890a5d-ac96-774b-bcce-b302099a8057',
       fileHash: 'ab'.repeat(32),
