@@ -156,7 +156,7 @@ export class Decider<S, E extends NewEvent> {
       }
       try {
         const next = await this.append(head, envelope, events, await this.keyOf(head, events));
-        await this.save([next]);
+        if (!options.headFollows) await this.save([next]);
         return applied(next, events);
       } catch (error) {
         if (!(error instanceof WrongRevision)) throw error;

@@ -24,6 +24,11 @@ export interface FollowOptions {
   /** Instead of `handle`: events as the store gives them, for who needs to know only that they happened. */
   handleRaw?: (raws: RawFact[], upTo: number) => Promise<void>;
   batchMax?: number;
+  /**
+   * How long events may be gathered once the end of the log was reached, in milliseconds: one batch of ten costs little more
+   * than one of one. Whoever waits for a position is not kept waiting. Default 0: every event is handled as it comes.
+   */
+  lingerMs?: number;
   /** Without it personal values stay sealed, which saves reading keys. */
   unseal?: boolean;
   onError?: (error: unknown) => void;
@@ -65,6 +70,7 @@ export class Follower {
   private stopped = false;
   private readonly stopping = new AbortController();
   private wake: () => void = () => {};
+  private hurry: () => void = () => {};
   private readonly liveWaiters: (() => void)[] = [];
   private readonly positionWaiters = new Set<{ position: number; resolve: (reached: boolean) => void }>();
   private readonly loops: Promise<unknown>;
@@ -98,6 +104,7 @@ export class Follower {
         resolve(reached);
       };
       this.positionWaiters.add(waiter);
+      this.hurry();
     });
   }
 
@@ -106,6 +113,7 @@ export class Follower {
     this.stopped = true;
     this.stopping.abort();
     this.wake();
+    this.hurry();
     await this.session?.subscription.unsubscribe().catch(() => {});
     await this.loops;
   }
@@ -158,6 +166,7 @@ export class Follower {
   private take(session: Session, raw: RawFact): void {
     session.received += 1;
     session.queue.push(raw);
+    if (session.queue.length >= this.batchMax) this.hurry();
     if (session.queue.length >= QUEUE_HIGH) session.subscription.pause();
     this.wake();
   }
@@ -180,6 +189,8 @@ export class Follower {
         await new Promise<void>((resolve) => (this.wake = resolve));
         continue;
       }
+      await this.gather(session);
+      if (session !== this.session) continue;
       try {
         await this.handleBatch(session);
         pauseMs = PAUSE_MIN_MS;
@@ -191,8 +202,27 @@ export class Follower {
     }
   }
 
+  private get batchMax(): number {
+    return this.options.batchMax ?? BATCH_MAX;
+  }
+
+  /** Lets more events come, unless enough are there, somebody waits, or the end of the log was not reached yet. */
+  private async gather(session: Session): Promise<void> {
+    const { lingerMs = 0 } = this.options;
+    const isEnough = session.queue.length >= this.batchMax || this.positionWaiters.size > 0;
+    if (lingerMs === 0 || !this.live || this.stopped || isEnough) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, lingerMs);
+      this.hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.hurry = () => {};
+  }
+
   private async handleBatch(session: Session): Promise<void> {
-    const batch = session.queue.slice(0, this.options.batchMax ?? BATCH_MAX);
+    const batch = session.queue.slice(0, this.batchMax);
     const end = session.handled + batch.length;
     const due = session.markers.filter((marker) => marker.afterReceived <= end);
     const fresh = batch.filter((raw) => raw.position > this.position);

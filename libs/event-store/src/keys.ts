@@ -60,12 +60,15 @@ export class KeyRing {
     return made;
   }
 
-  /** The key of a detail, for inbound texts and consent evidence; made on first use. The loser of a race re-reads. */
+  /**
+   * The key of a detail, for inbound texts and consent evidence; made on first use. Inserted without looking first: most
+   * details that are asked for have none yet. The loser of a race re-reads.
+   */
   async keyOfDetail(account: string, detailKey: string): Promise<DataKey> {
     const bagId = createHash('sha256').update(`${account}|${detailKey}`).digest('hex').slice(0, 32);
     const id = `${bagId}.0`;
-    const known = (await this.get([id])).get(id);
-    if (known) return known;
+    const cached = this.cached(id);
+    if (cached) return cached;
     const made = { id, secret: randomPortion(32) };
     try {
       await this.bags.insertOne({ _id: bagId, keys: { '0': this.wrap(made.secret, id) } }, MAJORITY);
@@ -81,12 +84,11 @@ export class KeyRing {
 
   /** The keys that still exist; destroyed ones are absent from the answer. Cached for up to 60 seconds. */
   async get(ids: readonly string[]): Promise<Map<string, DataKey>> {
-    const now = Date.now();
     const found = new Map<string, DataKey>();
     const missing: string[] = [];
     for (const id of ids) {
-      const cached = this.cache.get(id);
-      if (cached && cached.until > now) found.set(id, cached.key);
+      const cached = this.cached(id);
+      if (cached) found.set(id, cached);
       else missing.push(id);
     }
     if (missing.length === 0) return found;
@@ -145,6 +147,11 @@ export class KeyRing {
 
   unwrap(wrapped: string, context: string): Buffer {
     return decrypt(this.masterKey, context, Buffer.from(wrapped, 'base64'));
+  }
+
+  private cached(id: string): DataKey | undefined {
+    const cached = this.cache.get(id);
+    return cached && cached.until > Date.now() ? cached.key : undefined;
   }
 
   private remember(key: DataKey): void {

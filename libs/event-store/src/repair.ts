@@ -5,10 +5,15 @@ import type { EventStore } from './event-store.js';
 import type { NewEvent, RawFact } from './facts.js';
 import type { Follower } from './follow.js';
 
+/** What was not crashed on has its head long before; so there is no hurry. */
+const LINGER_MS = 1_000;
+
 /**
  * Follows a category and makes heads current that a crash left behind their streams. A replica is ready only when its
  * repair has caught up once. Only revisions are looked at: a head that is behind is read again from its stream, and
  * one that this process itself has just written is not even asked for.
+ * @param onCurrent is told of events whose heads are now current, for who keeps heads in memory; they are then handled as
+ * they come, and not gathered
  */
 export async function repairHeads<S, E extends NewEvent>(
   store: EventStore,
@@ -16,6 +21,7 @@ export async function repairHeads<S, E extends NewEvent>(
   checkpoints: Checkpoints,
   category: Category,
   onError?: (error: unknown) => void,
+  onCurrent?: (raws: readonly RawFact[]) => void,
 ): Promise<Follower> {
   const name = `heads:${category}`;
   const handleRaw = async (raws: RawFact[], upTo: number): Promise<void> => {
@@ -28,10 +34,19 @@ export async function repairHeads<S, E extends NewEvent>(
         if (head && head.revision < revision) await decider.reload(head);
       }
     }
+    onCurrent?.(raws);
     await checkpoints.advance(name, upTo);
   };
   const from = await checkpoints.load(name);
-  return store.follow({ name, categories: [category], from, handleRaw, ...(onError ? { onError } : {}) });
+  const lingerMs = onCurrent ? 0 : LINGER_MS;
+  return store.follow({
+    name,
+    categories: [category],
+    from,
+    lingerMs,
+    handleRaw,
+    ...(onError ? { onError } : {}),
+  });
 }
 
 /** Highest revision of each stream in a batch, by account, less those that are known to be current. */

@@ -54,7 +54,7 @@ export class ConsentCommands {
   ): Promise<AnswerOf<typeof revokeSubject>> {
     const { account } = envelope;
     const detail = await this.ledger.resolve(account, input.detail);
-    const head = await this.ledger.headToWrite(account, detail.keys);
+    const head = await this.ledger.headToWrite(account, detail);
     const key = head.id;
     const statement = statementOf(envelope, input, key, detail.kind ?? head.state.kind ?? 'phone');
     const decided = await this.ledger.decider.execute(envelope, key, decide(statement), { known: head });

@@ -115,7 +115,9 @@ export class Ledger {
   }
 
   /** The head of the stream to write to: the one that exists under any of the keys, else a new one under the first. */
-  async headToWrite(account: string, keys: readonly string[]): Promise<Head<ConsentState>> {
+  async headToWrite(account: string, { kind, keys }: ResolvedDetail): Promise<Head<ConsentState>> {
+    // Most details have one key and nothing was said of them: of the others the append finds out.
+    if (kind !== null && keys.length === 1) return this.decider.newHead(account, keys[0] as string);
     const heads = await this.decider.heads.find(account, keys);
     const existing = keys.map((key) => heads.get(key)).find((head) => head !== undefined);
     return existing ?? this.decider.newHead(account, keys[0] as string);
@@ -137,9 +139,13 @@ export class Ledger {
       detail.keys.filter((key) => key !== known?.id),
     );
     const heads = known ? [known, ...others] : others;
-    const holdings = await this.holdings
-      .find({ _id: { $in: detail.keys.map((key) => documentId(account, key)) } })
-      .toArray();
+    const isRevoked = heads.some((head) => standingOf(head.state) === 'revoked');
+    // Who holds a detail says nothing about one that may not be texted.
+    const holdings = isRevoked
+      ? []
+      : await this.holdings
+          .find({ _id: { $in: detail.keys.map((key) => documentId(account, key)) } })
+          .toArray();
     return {
       consent: viewOf(detail, heads, holdings),
       position: Math.max(0, ...heads.map((head) => head.position)),

@@ -16,6 +16,9 @@ const CATEGORIES: readonly Category[] = [
 /** Events folded and written together. */
 const BATCH = 1_000;
 
+/** Far below the second within which a group follows a change; a dozen writes a batch are shared by what came meanwhile. */
+const LINGER_MS = 50;
+
 /** The checkpoint was moved by another owner. */
 export class Fenced extends Error {
   override readonly name = 'Fenced';
@@ -76,6 +79,7 @@ export class AudienceLoop {
       categories: CATEGORIES,
       from: this.checkpoint,
       batchMax: BATCH,
+      lingerMs: LINGER_MS,
       handle: (facts, upTo) => this.alone(() => this.handle(facts, upTo)),
       onError: (error) => {
         if (error instanceof Fenced) this.fence();

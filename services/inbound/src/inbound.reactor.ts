@@ -63,6 +63,7 @@ export class InboundReactor {
       categories: ['inbound' as const],
       from,
       unseal: false,
+      lingerMs: TICK_MS,
       handle,
       onError,
     };

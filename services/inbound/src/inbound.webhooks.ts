@@ -8,7 +8,7 @@ import { detailKeys } from '@muster/phone/detail';
 import { parseProviderPhone } from '@muster/phone/phone';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { Log } from '@muster/runtime/log';
-import { isMandatory, take } from './domain/inbound.js';
+import { isMandatory, take, type InboundState } from './domain/inbound.js';
 import type { EndpointState } from './domain/endpoint.js';
 import { Driver, envelopeOf, type Driven } from './inbound.driver.js';
 import { Mailbox } from './mailbox.js';
@@ -27,8 +27,12 @@ type Answer = AnswerOf<typeof receiveWebhook>;
 const ACKNOWLEDGE_WITHIN_MS = 1_500;
 const REPLY_WITHIN_MS = 5 * 60_000;
 
+const REFRESH_EVERY_MS = 1_000;
+
 @Controller()
 export class InboundWebhooks {
+  private readonly refreshedAt = new Map<string, number>();
+
   constructor(
     private readonly switchboard: Switchboard,
     private readonly mailbox: Mailbox,
@@ -42,7 +46,7 @@ export class InboundWebhooks {
   async receive({ envelope, input }: Ask<typeof receiveWebhook>): Promise<Answer> {
     const { account, at } = envelope;
     const provider = providerOf(input.provider);
-    const endpoint = (await this.switchboard.endpoints.load(account, input.endpointId)).state;
+    const endpoint = await this.switchboard.endpointOfWebhook(account, input.endpointId);
     if (!provider || endpoint.life !== 'live' || endpoint.provider !== input.provider) {
       throw new Refusal('endpoint:not_found');
     }
@@ -75,8 +79,8 @@ export class InboundWebhooks {
   ): Promise<WebhookRequest> {
     const { method, headers, pathAndQuery } = input;
     const body = Buffer.from(input.body, 'base64');
-    const credentials = this.credentialsOf(endpoint);
-    const match = async (): Promise<WebhookRequest | undefined> => {
+    const match = async (known: EndpointState): Promise<WebhookRequest | undefined> => {
+      const credentials = this.credentialsOf(known);
       const { publicUrl } = await this.accounts.get(account);
       const bases = [publicUrl, input.base].filter((base) => typeof base === 'string' && base !== '');
       if (bases.length === 0) throw new Refusal('service:unavailable', { missing: 'publicUrl' });
@@ -84,12 +88,27 @@ export class InboundWebhooks {
         .map((base) => ({ method, url: base?.replace(/\/+$/, '') + pathAndQuery, headers, body }))
         .find((request) => provider.verify(request, credentials));
     };
-    const found = await match();
+    const found = await match(endpoint);
     if (found) return found;
-    await this.accounts.refresh(account);
-    const again = await match();
+    const again = this.mayRefresh(account) && (await match(await this.refreshed(account, endpoint)));
     if (!again) throw new Refusal('webhook:signature');
     return again;
+  }
+
+  private async refreshed(account: string, { endpointId }: EndpointState): Promise<EndpointState> {
+    await this.accounts.refresh(account);
+    return this.switchboard.endpointOfWebhook(account, endpointId, true);
+  }
+
+  /**
+   * A bad signature may be one under an address or credentials that changed a moment ago. Subscriptions tell of those within
+   * milliseconds, so looking again once a second is enough, and a flood of bad signatures costs no more than that.
+   */
+  private mayRefresh(account: string): boolean {
+    const now = Date.now();
+    if (now - (this.refreshedAt.get(account) ?? 0) < REFRESH_EVERY_MS) return false;
+    this.refreshedAt.set(account, now);
+    return true;
   }
 
   /**
@@ -131,9 +150,11 @@ export class InboundWebhooks {
     const received = await this.receivedOf(account, endpoint, provider, message, at);
     const envelope = envelopeOf(account, id, received);
     const keywords = isMandatory(received) ? [] : await this.switchboard.activeKeywords(account);
-    const { head } = await this.mailbox.decider.execute(envelope, id, (state) =>
-      take(state, received, keywords),
-    );
+    // Taken to be new: of a repeated message the append finds out. Its head is written when it is finished.
+    const known = this.mailbox.decider.newHead(account, id);
+    const options = { known, headFollows: true };
+    const decide = (state: InboundState): InboundEvent[] => take(state, received, keywords);
+    const { head } = await this.mailbox.decider.execute(envelope, id, decide, options);
     return this.driver.drive(account, id, head);
   }
 

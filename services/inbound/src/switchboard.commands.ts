@@ -58,6 +58,7 @@ export class SwitchboardCommands {
     input,
   }: Ask<typeof removeEndpointSubject>): Promise<AnswerOf<typeof removeEndpointSubject>> {
     const { position } = await this.switchboard.endpoints.execute(envelope, input.id, removeEndpoint);
+    this.switchboard.forgetEndpoints();
     return { position };
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { Refusal } from '@muster/contracts/errors';
 import type { EndpointEvent, KeywordEvent } from '@muster/contracts/inbound';
+import { documentId } from '@muster/contracts/names';
 import { Checkpoints } from '@muster/event-store/checkpoint';
 import { Decider } from '@muster/event-store/decider';
 import { EventStore } from '@muster/event-store/event-store';
@@ -15,6 +16,8 @@ import type { mongo } from 'mongoose';
 import * as endpoint from './domain/endpoint.js';
 import * as keyword from './domain/keyword.js';
 
+const MET_MAX = 10_000;
+
 type EndpointHead = Head<endpoint.EndpointState> & { _id: string };
 type KeywordHead = Head<keyword.KeywordState> & { _id: string };
 
@@ -27,6 +30,9 @@ export class Switchboard {
   private readonly keywordHeads: mongo.Collection<KeywordHead>;
 
   private readonly repairs: Follower[] = [];
+  /** Endpoints as webhooks met them, by account and id; every event of an endpoint empties it. */
+  private readonly met = new Map<string, endpoint.EndpointState>();
+  private changes = 0;
 
   constructor(
     private readonly store: EventStore,
@@ -69,7 +75,9 @@ export class Switchboard {
   private async repair(): Promise<void> {
     const checkpoints = new Checkpoints(this.database.collection('checkpoints'));
     const onError = (error: unknown): void => this.log.error('repair of the switchboard', error);
-    this.repairs.push(await repairHeads(this.store, this.endpoints, checkpoints, 'endpoint', onError));
+    const forget = (): void => this.forgetEndpoints();
+    const { store, endpoints } = this;
+    this.repairs.push(await repairHeads(store, endpoints, checkpoints, 'endpoint', onError, forget));
     this.repairs.push(await repairHeads(this.store, this.keywords, checkpoints, 'keyword', onError));
   }
 
@@ -78,6 +86,26 @@ export class Switchboard {
     const { state } = await this.endpoints.load(account, id);
     if (state.life !== 'live') throw new Refusal('endpoint:not_found', { path: 'endpointId' });
     return state;
+  }
+
+  /**
+   * An endpoint for a webhook: from memory where one came before. Another replica's change is known a moment later; who
+   * cannot wait for it asks for a `fresh` one.
+   */
+  async endpointOfWebhook(account: string, id: string, fresh = false): Promise<endpoint.EndpointState> {
+    const key = documentId(account, id);
+    const known = fresh ? undefined : this.met.get(key);
+    if (known) return known;
+    const before = this.changes;
+    const { state } = await this.endpoints.load(account, id);
+    const isRemembered = state.life === 'live' && before === this.changes && this.met.size < MET_MAX;
+    if (isRemembered) this.met.set(key, state);
+    return state;
+  }
+
+  forgetEndpoints(): void {
+    this.changes += 1;
+    this.met.clear();
   }
 
   async liveEndpoints(account: string): Promise<endpoint.EndpointState[]> {
