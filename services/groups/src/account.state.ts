@@ -50,7 +50,7 @@ export function makeCatalogue(groups: readonly GroupDocument[], fields: FieldsDo
   return {
     groups: new Map(groups.map((group) => [group.groupId, group])),
     rules: ruleSetAsOf(groups, Number.MAX_SAFE_INTEGER),
-    pending: pending.sort((a, b) => a.cause.position - b.cause.position),
+    pending: oldestFirst(pending),
     fields,
   };
 }
@@ -64,9 +64,29 @@ export function foldGroup(catalogue: Catalogue, fact: Fact<GroupEvent>): Catalog
   const groups = new Map(catalogue.groups).set(group.groupId, group);
   const pendingBefore = known?.pending.length ?? 0;
   if (group.pending.length === pendingBefore) return { ...catalogue, groups };
-  const rules = ruleSetAsOf(groups.values(), fact.position);
-  const added = { groupId: group.groupId, cause: causeOf(fact), rules };
-  return { ...catalogue, groups, rules, pending: [...catalogue.pending, added] };
+  const added = {
+    groupId: group.groupId,
+    cause: causeOf(fact),
+    rules: ruleSetAsOf(groups.values(), fact.position),
+  };
+  // When a batch is done again after a crash, groups may be there that come later in it.
+  const isNewest = [...groups.values()].every((one) => one.position <= fact.position);
+  const rules = isNewest ? added.rules : ruleSetAsOf(groups.values(), Number.MAX_SAFE_INTEGER);
+  return { ...catalogue, groups, rules, pending: oldestFirst([...catalogue.pending, added]) };
+}
+
+function oldestFirst(pending: PendingRule[]): PendingRule[] {
+  return pending.sort((a, b) => a.cause.position - b.cause.position);
+}
+
+/**
+ * Whether members may be evaluated because of what is pending. After a crash between the catalogue and the checkpoint a
+ * part of the batch's rules is there and others are not: a member that was evaluated because of the later ones would be
+ * taken to have been evaluated because of the earlier ones, too.
+ */
+export function maySettle({ pending }: Catalogue, checkpoint: number): boolean {
+  const newest = pending.at(-1);
+  return newest !== undefined && newest.cause.position <= checkpoint;
 }
 
 function applyGroupEvent(known: GroupDocument | undefined, fact: Fact<GroupEvent>): GroupDocument | null {

@@ -4,7 +4,7 @@ import type { EventStore } from '@muster/event-store/event-store';
 import type { Fact } from '@muster/event-store/facts';
 import type { Follower } from '@muster/event-store/follow';
 import { AccountBatch, type AccountChanges } from './account.batch.js';
-import { withoutPending, type AccountState } from './account.state.js';
+import { maySettle, withoutPending, type AccountState } from './account.state.js';
 import { SLICE, type AudienceStore } from './audience.store.js';
 
 /** What the model is made of, and what only moves its position so that a caller can wait for any write's position. */
@@ -18,6 +18,7 @@ const BATCH = 1_000;
 
 /** Far below the second within which a group follows a change; a dozen writes a batch are shared by what came meanwhile. */
 const LINGER_MS = 50;
+const RETRY_MS = 200;
 
 /** The checkpoint was moved by another owner. */
 export class Fenced extends Error {
@@ -38,7 +39,7 @@ export interface LoopOptions {
 
 /** Is told before each step of the loop, and may hold or end it there: for tests of faults. */
 export class LoopObserver {
-  async before(_step: 'fold' | 'write' | 'checkpoint' | 'slice'): Promise<void> {}
+  async before(_step: 'load' | 'fold' | 'write' | 'checkpoint' | 'slice'): Promise<void> {}
 }
 
 /**
@@ -53,6 +54,8 @@ export class AudienceLoop {
   private slicing = false;
   private ended = false;
   private taken = false;
+  private loaded = false;
+  private loading: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: LoopOptions) {}
 
@@ -66,8 +69,9 @@ export class AudienceLoop {
     return this.taken;
   }
 
+  /** Whether every event that was there at the start, and every account, is in memory. */
   get live(): boolean {
-    return this.follower?.live ?? false;
+    return this.loaded && (this.follower?.live ?? false);
   }
 
   async start(): Promise<void> {
@@ -86,15 +90,39 @@ export class AudienceLoop {
         else onError(error);
       },
     });
-    for (const account of pending.filter(this.options.owns)) await this.state(account);
-    this.slice();
+    this.loading = this.loadAll(pending);
+  }
+
+  /**
+   * Brings every account into memory, those with rules to be evaluated first. Not awaited by the start: a million members take
+   * a minute, in which the lease has to be renewed. Until then the replica is not ready; who asks nevertheless waits.
+   */
+  private async loadAll(first: readonly string[]): Promise<void> {
+    const { audience, owns, onError } = this.options;
+    while (!this.ended && !this.loaded) {
+      try {
+        for (const account of first.filter(owns)) await this.state(account);
+        this.slice();
+        for await (const account of audience.accounts()) {
+          if (this.ended) return;
+          if (!owns(account)) continue;
+          await this.options.observer.before('load');
+          await this.state(account);
+        }
+        this.loaded = true;
+      } catch (error) {
+        if (!this.ended) onError(error);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
   }
 
   async stop(): Promise<void> {
     this.ended = true;
     await this.follower?.stop();
     await this.last;
-    this.forget();
+    await this.loading;
+    this.accounts.clear();
   }
 
   /** Settles true when the model has reached a position, false when that took longer. */
@@ -136,7 +164,7 @@ export class AudienceLoop {
       await this.moveCheckpoint(upTo);
       for (const [state, change] of changes) commit(state, change);
     } catch (error) {
-      this.forget();
+      this.forget(byAccount.keys());
       throw error;
     }
     this.slice();
@@ -178,13 +206,14 @@ export class AudienceLoop {
   /** Works through what is pending, one slice at a time, with events in between. */
   private slice(): void {
     if (this.slicing || this.ended) return;
-    const due = [...this.accounts.values()].find((state) => state.catalogue.pending.length > 0);
+    const checkpoint = this.checkpoint ?? -1;
+    const due = [...this.accounts.values()].find(({ catalogue }) => maySettle(catalogue, checkpoint));
     if (!due) return;
     this.slicing = true;
     this.alone(() => this.evaluateSlice(due.account))
       .catch(async (error: unknown) => {
         this.options.onError(error);
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
         await this.state(due.account).catch(this.options.onError);
       })
       .finally(() => {
@@ -199,7 +228,7 @@ export class AudienceLoop {
     const state = await this.known(account);
     const { pending } = state.catalogue;
     const newest = pending.at(-1);
-    if (!newest) return;
+    if (!newest || !maySettle(state.catalogue, this.checkpoint ?? -1)) return;
     const pass = (state.pass ??= { targets: pending, cursor: -1 });
     await this.options.observer.before('slice');
     try {
@@ -212,7 +241,7 @@ export class AudienceLoop {
       commit(state, done ? { ...change, catalogue: done.catalogue } : change);
       state.pass = done ? null : { ...pass, cursor: members.at(-1)?.ordinal ?? pass.cursor };
     } catch (error) {
-      this.forget();
+      this.forget([account]);
       throw error;
     }
   }
@@ -231,9 +260,9 @@ export class AudienceLoop {
     this.options.onFenced();
   }
 
-  /** Memory may be ahead of or behind the documents: it is loaded again when it is needed. */
-  private forget(): void {
-    this.accounts.clear();
+  /** Memory of these may be ahead of or behind the documents: it is loaded again when what failed is tried again. */
+  private forget(accounts: Iterable<string>): void {
+    for (const account of accounts) this.accounts.delete(account);
   }
 }
 

@@ -16,6 +16,20 @@ export const SLICE = 500;
 const BATCH = 5_000;
 const DUPLICATE_KEY = 11_000;
 
+/** What bitmaps are made of. */
+const IN_BITMAPS = {
+  _id: 0,
+  ordinal: 1,
+  deleted: 1,
+  groups: 1,
+  status: 1,
+  'phones.primary': 1,
+  'phones.status': 1,
+  'emails.primary': 1,
+  'emails.status': 1,
+  'emails.key': 1,
+};
+
 /** Another owner wrote what this one was about to write: what is in memory is out of date. */
 export class Overtaken extends Error {
   override readonly name = 'Overtaken';
@@ -146,6 +160,18 @@ export class AudienceStore {
     }
   }
 
+  /** Every account that has members, by one look into an index for each. */
+  async *accounts(): AsyncGenerator<string> {
+    const { members } = this.collections;
+    for (let after = ''; ;) {
+      const beyond = members.find({ account: { $gt: after } }).project<{ account: string }>({ account: 1 });
+      const next = await beyond.sort({ account: 1, ordinal: 1 }).limit(1).next();
+      if (!next) return;
+      yield next.account;
+      after = next.account;
+    }
+  }
+
   /** Memory of an account, rebuilt from its documents by one streaming scan. */
   async loadAccount(account: string): Promise<AccountState> {
     const { members, groups, fields } = this.collections;
@@ -155,8 +181,10 @@ export class AudienceStore {
     ]);
     const bitmaps = new AccountBitmaps();
     let nextOrdinal = 0;
-    const needed = { _id: 1, account: 1, ordinal: 1, deleted: 1, groups: 1, status: 1, phones: 1, emails: 1 };
-    const scan = members.find({ account }).project<MemberDocument>(needed).sort({ account: 1, ordinal: 1 });
+    const scan = members
+      .find({ account })
+      .project<MemberDocument>(IN_BITMAPS)
+      .sort({ account: 1, ordinal: 1 });
     for await (const member of scan.batchSize(BATCH)) {
       bitmaps.replace(null, member);
       nextOrdinal = member.ordinal + 1;

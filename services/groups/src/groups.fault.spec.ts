@@ -25,7 +25,7 @@ type Step = Parameters<LoopObserver['before']>[0];
 
 /** Throws or holds at steps of the loop. */
 class Trouble extends LoopObserver {
-  readonly faults = namedFaults('fold', 'write', 'checkpoint', 'slice');
+  readonly faults = namedFaults('load', 'fold', 'write', 'checkpoint', 'slice');
   held: Step | null = null;
   reached = 0;
   private release_: () => void = () => {};
@@ -124,6 +124,26 @@ describe('the audience loop', () => {
     await world.stop();
   });
 
+  it('is ready only when every account is in memory, however far it has followed the log', async () => {
+    await world.startGroups();
+    await live(world, 0);
+    await settle(world);
+    await world.stopGroups();
+    trouble.faults.arm('load');
+    trouble.hold('load');
+    let isReady = false;
+    const starting = world.startGroups(trouble).then(() => (isReady = true));
+    await eventually(() => trouble.reached === 1);
+    await world.addField({ key: 'plan', type: 'text' });
+    const end = await world.store.lastPosition();
+    await eventually(async () => (await checkpointOf(world)) >= end);
+    expect(isReady).toBe(false);
+    trouble.release();
+    await starting;
+    trouble.faults.proveFired('load');
+    expect((await world.ask(findMembers, { limit: 10 })).items).toHaveLength(3);
+  });
+
   it('writes the same model when it fails before and after every step and is started again', async () => {
     await world.startGroups(trouble);
     const club = await world.ask(createGroup, { name: 'Club' });
@@ -144,6 +164,7 @@ describe('the audience loop', () => {
       if (round === 1) {
         await world.stopGroups();
         await live(world, 40);
+        trouble.faults.arm('load', { times: 2 });
         await world.startGroups(trouble);
       }
     }
