@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { detailKey, detailKeys, isDetailKey } from './detail.js';
+import { detailKey, detailKeys, detailKeysBeside, isDetailKey } from './detail.js';
 import { parseEmail } from './email.js';
 import { redact } from './redact.js';
 
@@ -55,6 +55,25 @@ describe('isDetailKey', () => {
       expect(isDetailKey(value)).toBe(false);
     },
   );
+});
+
+describe('detailKeysBeside', () => {
+  const peppers = [Buffer.alloc(32, 1), Buffer.alloc(32, 2)];
+
+  it.each([
+    ['phone', '+14155552671', 1],
+    ['phone', '+5215512345678', 2],
+    ['phone', '+5511987654321', 2],
+    ['email', 'ann@example.com', 1],
+  ] as const)('knows %s %s under the same %i keys for each pepper', (kind, value, forms) => {
+    for (const known of [peppers.slice(0, 1), peppers]) {
+      const keys = detailKeys(known, kind, value);
+      expect(keys).toHaveLength(forms * known.length);
+      for (const key of keys)
+        expect(new Set(detailKeysBeside(key, known, kind, value))).toEqual(new Set(keys));
+      expect(detailKeysBeside(keys[0] as string, known, kind, value)).toEqual(keys);
+    }
+  });
 });
 
 describe('parseEmail', () => {

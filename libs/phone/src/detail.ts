@@ -28,6 +28,21 @@ export function detailKeys(peppers: readonly Buffer[], kind: DetailKind, normali
   return peppers.flatMap((pepper) => forms.map((form) => detailKey(pepper, kind, form)));
 }
 
+/**
+ * The same for a detail whose first key is at hand, which it is in every event: most details are written in one way and
+ * accounts have one pepper, and then that key is the only one and no hash is made.
+ */
+export function detailKeysBeside(
+  key: string,
+  peppers: readonly Buffer[],
+  kind: DetailKind,
+  normalisedValue: string,
+): string[] {
+  const isOnly =
+    peppers.length === 1 && (kind === 'email' || aliasForms(normalisedValue as E164).length === 1);
+  return isOnly ? [key] : [...new Set([key, ...detailKeys(peppers, kind, normalisedValue)])];
+}
+
 /** True for the shape of a detail key. */
 export function isDetailKey(value: string): boolean {
   return /^[0-9a-f]{64}$/.test(value);

@@ -4,7 +4,7 @@ import type { FieldEvent } from '@muster/contracts/field';
 import type { GroupEvent, MembershipEvent } from '@muster/contracts/group';
 import { documentId } from '@muster/contracts/names';
 import type { Fact } from '@muster/event-store/facts';
-import { detailKeys } from '@muster/phone/detail';
+import { detailKeysBeside } from '@muster/phone/detail';
 import { causeOf, foldFields, foldGroup, type Catalogue } from './account.state.js';
 import { foldContact, foldStanding, withStanding, type Lookup } from './audience.fold.js';
 import type {
@@ -69,7 +69,7 @@ export class AccountBatch {
     this.nextOrdinal = start.nextOrdinal;
     this.lookup = {
       standingOf: (key) => this.standings.get(key),
-      keysOf: (kind, value) => detailKeys(start.peppers, kind, value),
+      keysOf: (key, kind, value) => detailKeysBeside(key, start.peppers, kind, value),
     };
     for (const member of loaded.members) {
       this.before.set(member.contactId, member);

@@ -20,7 +20,7 @@ export interface Lookup {
   /** What the ledger says under a key, at the position of the event. */
   standingOf(key: string): DetailStanding | undefined;
   /** Every key under which something may be known of a value. */
-  keysOf(kind: DetailKind, value: string): readonly string[];
+  keysOf(key: string, kind: DetailKind, value: string): readonly string[];
 }
 
 /** Of a contact, the best of its details, in this order. A contact without details cannot be reached by consent. */
@@ -184,7 +184,7 @@ interface NewDetail {
 function withDetail(member: MemberDocument, detail: NewDetail, lookup: Lookup): MemberDocument {
   const { kind, key, primary, basisAt } = detail;
   const value = detail.value ?? '';
-  const keys = value === '' ? [key] : [...new Set([key, ...lookup.keysOf(kind, value)])];
+  const keys = value === '' ? [key] : lookup.keysOf(key, kind, value);
   const facts = { basisAt, said: keys.map((one) => saidUnder(one, lookup.standingOf(one))) };
   const place = <D extends PhoneEntry | EmailEntry>(details: D[], added: D): D[] => {
     const others = details.filter((one) => one.key !== key);

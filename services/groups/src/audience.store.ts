@@ -3,7 +3,7 @@ import type { ContactEvent } from '@muster/contracts/contact';
 import type { MembershipEvent } from '@muster/contracts/group';
 import type { Fact } from '@muster/event-store/facts';
 import type { KeyRing } from '@muster/event-store/keys';
-import { detailKeys } from '@muster/phone/detail';
+import { detailKeysBeside } from '@muster/phone/detail';
 import type { mongo } from 'mongoose';
 import type { AccountChanges, Loaded } from './account.batch.js';
 import { makeCatalogue, type AccountState } from './account.state.js';
@@ -220,12 +220,12 @@ function addedKeys(fact: Fact, peppers: readonly Buffer[]): string[] {
   if (event.type === 'ContactRegistered') {
     return event.data.details.flatMap(({ kind, key }) => {
       const value = event.data.values?.[key];
-      return value === undefined ? [key] : [key, ...detailKeys(peppers, kind, value)];
+      return value === undefined ? [key] : detailKeysBeside(key, peppers, kind, value);
     });
   }
   if (event.type === 'DetailAdded') {
     const { kind, key, value } = event.data;
-    return value === undefined ? [key] : [key, ...detailKeys(peppers, kind, value)];
+    return value === undefined ? [key] : detailKeysBeside(key, peppers, kind, value);
   }
   return [];
 }
