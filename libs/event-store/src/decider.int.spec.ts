@@ -177,6 +177,39 @@ describe('decide and append, on real servers', () => {
     expect((await decider.load(account, id)).state.first).toBe('Ann');
   });
 
+  it('leaves the head to the command that follows, and makes it good where none does', async () => {
+    const [id, left] = [uuid7(), uuid7()];
+    const options = { headFollows: true };
+    const first = await decider.execute(envelope(account), id, register(id, 'Ann'), options);
+    await decider.execute(envelope(account), left, register(left, 'Lea'), options);
+    expect((await heads.find(account, [id, left])).size).toBe(0);
+    await decider.execute(envelope(account), id, rename('Anna'), { known: first.head });
+    expect((await heads.find(account, [id])).get(id)?.state).toEqual({ first: 'Anna', renames: 1 });
+    const checkpoints = new Checkpoints(connection.getClient().db('decider').collection('left'));
+    const repair = await repairHeads(store, decider, checkpoints, 'contact');
+    await repair.caughtUp();
+    expect((await heads.find(account, [left])).get(left)?.state.first).toBe('Lea');
+    await repair.stop();
+  });
+
+  it('gathers what comes at the end of the log, and keeps nobody waiting for a position', async () => {
+    const batches: number[] = [];
+    const handle = async (facts: Fact[]): Promise<void> => void batches.push(facts.length);
+    const from = await store.lastPosition();
+    const lingerMs = 120_000;
+    const follower = store.follow({ name: 'g', categories: ['contact'], from, handle, lingerMs });
+    await follower.caughtUp();
+    let position = 0;
+    for (let n = 0; n < 20; n += 1) {
+      const id = uuid7();
+      ({ position } = await decider.execute(envelope(account), id, register(id, `Ann ${n}`)));
+    }
+    expect(await follower.reached(position, 20_000)).toBe(true);
+    expect(batches.reduce((sum, count) => sum + count, 0)).toBe(20);
+    expect(batches[0]).toBeGreaterThan(1);
+    await follower.stop();
+  });
+
   it('repairs heads up to the end of the log before it is live', async () => {
     const id = uuid7();
     await decider.execute(envelope(account), id, register(id, 'Ann'));

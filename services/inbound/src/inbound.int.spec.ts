@@ -1,6 +1,13 @@
 import { findByDetail } from '@muster/contracts/contact';
 import { createGroup, findMembers } from '@muster/contracts/group';
-import { addKeyword, changeKeyword, listEndpoints, listInbound } from '@muster/contracts/inbound';
+import {
+  addKeyword,
+  changeKeyword,
+  listEndpoints,
+  listInbound,
+  removeEndpoint,
+} from '@muster/contracts/inbound';
+import type { Refusal } from '@muster/contracts/errors';
 import { uuid7 } from '@muster/contracts/ids';
 import { streamName } from '@muster/contracts/names';
 import { bootstrap, type Running } from '@muster/runtime/bootstrap';
@@ -166,6 +173,22 @@ describe('inbound messages, two replicas with the real services behind them', ()
       expect.objectContaining({ id: world.endpointId, provider: 'twilio', senders: [SENDER] }),
     ]);
     expect(JSON.stringify(items)).not.toContain(accountSid);
+  });
+
+  it('refuses an endpoint that was removed, on the replica that has met it, too', async () => {
+    const own = world.endpointId;
+    await world.connect();
+    const removed = world.endpointId;
+    world.endpointId = own;
+    const knock = (): Promise<string> =>
+      world.bring({ sid: freshSid(), from: freshPhone(), text: 'HELP' }, { endpointId: removed }).then(
+        ({ status }) => String(status),
+        (error: unknown) => (error as Refusal).code,
+      );
+    const knocks = (): Promise<string[]> => Promise.all(Array.from({ length: 12 }, knock));
+    expect(new Set(await knocks())).toEqual(new Set(['200']));
+    await world.bus.ask(removeEndpoint, world.by(), { id: removed });
+    await eventually(async () => (await knocks()).every((answer) => answer === 'endpoint:not_found'));
   });
 
   it('answers 200 to what is signed and malformed, so that it does not come for ever', async () => {
