@@ -123,9 +123,13 @@ export class Ledger {
     return existing ?? this.decider.newHead(account, keys[0] as string);
   }
 
-  /** Heads of all keys, from the streams where there is no head: any suppression found counts. */
+  /**
+   * Heads of all keys: any suppression found counts. Whatever was acknowledged is in its head, so where there is none
+   * nothing was said.
+   */
   async headsOf(account: string, keys: readonly string[]): Promise<KnownHead[]> {
-    return Promise.all(keys.map((key) => this.decider.load(account, key)));
+    const heads = await this.decider.heads.find(account, keys);
+    return keys.map((key) => heads.get(key) ?? this.decider.newHead(account, key));
   }
 
   /** @param known the head that the caller has just brought up to date, which is not looked up again */

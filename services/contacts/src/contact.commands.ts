@@ -68,9 +68,11 @@ export class ContactCommands {
   async change({ envelope, input }: Ask<typeof changeSubject>): Promise<AnswerOf<typeof changeSubject>> {
     const { account } = envelope;
     const options = { country: undefined, consent: undefined, update: 'overwrite' as const };
-    const context = await this.register.context(account, envelope, options);
+    const [context, head] = await Promise.all([
+      this.register.context(account, envelope, options),
+      this.registry.decider.load(account, input.id),
+    ]);
     const read = readInput(input.contact, context.reading);
-    const head = await this.registry.decider.load(account, input.id);
     if (head.state.life !== 'live') throw new Refusal('contact:not_found');
     checkRevision(
       head.revision,
@@ -84,6 +86,7 @@ export class ContactCommands {
       input.id,
       (state) => changeContact(state, { change: read.change, basis, required: context.required }),
       {
+        known: head,
         onConflict: async () => {
           if (input.ifRevision !== undefined) throw new Refusal('contact:revision_conflict');
           await this.register.claimFor(envelope, input.id, read);
