@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getConsentMany } from '@muster/contracts/consent';
+import { canSend } from '@muster/contracts/consent';
 import { registerContacts, type RowOutcome } from '@muster/contracts/contact';
 import type { Envelope } from '@muster/contracts/envelope';
 import { isErrorCode, isRetryable, Refusal } from '@muster/contracts/errors';
@@ -150,10 +150,8 @@ export class ImportRun {
 
   private async revoked(envelope: Envelope, keys: string[]): Promise<Set<string>> {
     if (keys.length === 0) return new Set();
-    const { items } = await this.ask(getConsentMany, envelope, { keys });
-    return new Set(
-      items.flatMap((item, index) => (item.status === 'revoked' ? [keys[index] as string] : [])),
-    );
+    const { results } = await this.ask(canSend, envelope, { to: keys });
+    return new Set(results.flatMap(({ to, reason }) => (reason === 'opted_out' ? [to] : [])));
   }
 
   /**
