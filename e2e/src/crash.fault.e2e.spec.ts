@@ -171,7 +171,7 @@ describe('every STOP that got its 2xx holds at once and for good, once on record
       expect(receipt.recipients).toBe(phones.length);
       const stops: Stops = { acknowledged: [], underWay: 0, broken: [] };
       const stopping = stopAll(twilio, people, receipt, stops);
-      await eventually(() => stops.acknowledged.length > 3, 120_000);
+      await eventually(() => stops.acknowledged.length > 3 && stops.underWay > 0, 120_000);
       const before = stops.acknowledged.length;
       const { underWay } = stops;
       await crash(victim);
