@@ -209,6 +209,14 @@ describe('the API itself', () => {
     const repeated = await api.send('POST', '/v1/contacts', sending('Ann'));
     expect(first).toMatchObject({ status: 201, body: { created: true } });
     expect(repeated).toMatchObject({ status: 201, body: first.body });
+    for (let n = 0; n < 20; n += 1) {
+      const once = { body: { phone: nextPhone() }, headers: { 'idempotency-key': randomUUID() } };
+      const { body } = await api.send('POST', '/v1/contacts', once);
+      expect(await api.send('POST', '/v1/contacts', once)).toMatchObject({
+        status: 201,
+        body: body as object,
+      });
+    }
     const { id } = (first.body as { contact: { id: string } }).contact;
     expect((await api.get<{ items: unknown[] }>(`/v1/contacts/${id}/history`)).items).toHaveLength(1);
     expect(await api.send('POST', '/v1/contacts', sending('Bea'))).toMatchObject({

@@ -88,11 +88,18 @@ async function membershipOf(call: Call, id: Id, { seen, strict }: Extra): Promis
   });
 }
 
-/** The moment of a write whose additions may be texted: the consent's own where one was given. */
-async function basisOf(call: Call, consent?: z.infer<typeof ConsentInput>): Promise<string | null> {
+/**
+ * The moment of a write whose additions may be texted: the consent's own where one was given, else that of the contact's last
+ * change, which is the write's, and for a repeated one that of the first.
+ */
+async function basisOf(
+  call: Call,
+  { updatedAt }: ContactRecord,
+  consent?: z.infer<typeof ConsentInput>,
+): Promise<string | null> {
   const { policy } = await call.edge.accounts.get(call.envelope.account);
   if (consent === undefined && policy.requireEvidence) return null;
-  return consent?.at ?? call.envelope.at;
+  return consent?.at ?? updatedAt;
 }
 
 async function join(call: Call, contactId: Id, groups: readonly Id[]): Promise<number[]> {
@@ -120,7 +127,8 @@ const registerRoute = route({
     await requireStandard(call, joined);
     const registered = await call.ask(registerContact, { id, contact, country, consent });
     const positions = await join(call, registered.contact.id, joined);
-    const whole = await assemble(call, registered.contact, { basisAt: await basisOf(call, consent), joined });
+    const basisAt = await basisOf(call, registered.contact, consent);
+    const whole = await assemble(call, registered.contact, { basisAt, joined });
     const { created } = registered;
     const position = Math.max(registered.position, ...positions);
     return { status: created ? 201 : 200, body: { contact: whole, created, position } };
@@ -174,7 +182,7 @@ const changeRoute = route({
     const ifRevision = revisionIn(call.http.headers['if-match']);
     const input = { id: call.params.id, contact: call.body, ...(ifRevision !== null && { ifRevision }) };
     const { contact, changed, position } = await call.ask(changeContact, input);
-    const whole = await assemble(call, contact, { basisAt: await basisOf(call) });
+    const whole = await assemble(call, contact, { basisAt: await basisOf(call, contact) });
     return ok({ ...whole, changed, position }, { etag: `"${contact.revision}"` });
   },
 });
