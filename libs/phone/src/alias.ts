@@ -87,6 +87,9 @@ const FAMILIES: readonly Form[][] = [
   ...vietnam,
 ];
 
+/** Told apart by the first digits, because most numbers belong to no family and there are many forms to try. */
+const CALLING_CODES = /^\+(?:5[245]|22[59]|84)/;
+
 /**
  * Every spelling in E.164 under which carriers or older numbering plans know the telephone: the number itself
  * first, then the others. Symmetric and closed: each member of the answer has the same set.
@@ -94,6 +97,7 @@ const FAMILIES: readonly Form[][] = [
  * Sources: the national plans named above; libphonenumber's changes of metadata.
  */
 export function aliasForms(phone: E164): E164[] {
+  if (!CALLING_CODES.test(phone)) return [phone];
   for (const family of FAMILIES) {
     for (const own of family) {
       const shared = own.read(phone);

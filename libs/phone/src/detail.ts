@@ -24,7 +24,9 @@ export function detailKey(pepper: Buffer, kind: DetailKind, normalisedValue: str
  * so that the first one, under which new streams and claims are written, is one name for the telephone in any spelling.
  */
 export function detailKeys(peppers: readonly Buffer[], kind: DetailKind, normalisedValue: string): string[] {
-  const forms = kind === 'phone' ? [...aliasForms(normalisedValue as E164)].sort() : [normalisedValue];
+  const forms = kind === 'phone' ? aliasForms(normalisedValue as E164) : [normalisedValue];
+  if (forms.length === 1) return peppers.map((pepper) => detailKey(pepper, kind, normalisedValue));
+  forms.sort();
   return peppers.flatMap((pepper) => forms.map((form) => detailKey(pepper, kind, form)));
 }
 
