@@ -22,6 +22,8 @@ import { startServers, type Servers } from '@muster/testing/servers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { complianceModule } from './compliance.module.js';
 import { ComplianceEnv } from './config.js';
+import { Gate } from './gate.js';
+import { Holdings } from './holdings.projection.js';
 
 const account = uuid7();
 let serial = 1_000;
@@ -117,6 +119,24 @@ describe('the compliance service, two replicas on real servers', () => {
       }
       const changes = await bus.ask(changesSince, by(), { after: position - 1 });
       expect(changes.changes.map((change) => change.standing)).toContain('revoked');
+    }
+  });
+
+  it('refuses a STOP that the memory of a replica has not heard of', async () => {
+    const phone = freshPhone();
+    await holder(phone);
+    const behind = await startReplica();
+    const canSendBehind = async () => (await behind.app.get(Gate).canSend(account, [phone])).results[0];
+    try {
+      await eventually(async () => expect(await canSendBehind()).toEqual({ to: phone, allowed: true }));
+      await behind.app.get(Holdings).onModuleDestroy();
+      const { position, consent } = await stop(phone);
+      const holdings = behind.app.get(Holdings);
+      expect(holdings.position).toBeLessThan(position);
+      expect(holdings.of(account).standing(consent.detailKey)).toBe('none');
+      expect(await canSendBehind()).toEqual({ to: phone, allowed: false, reason: 'opted_out' });
+    } finally {
+      await behind.close();
     }
   });
 

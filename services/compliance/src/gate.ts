@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
 import { CHANGES_MAX, type Standing } from '@muster/contracts/consent';
 import { Accounts } from '@muster/event-store/accounts';
@@ -6,7 +7,7 @@ import { detailKeys, isDetailKey } from '@muster/phone/detail';
 import { parseEmail } from '@muster/phone/email';
 import { isE164, parsePhone, parseProviderPhone } from '@muster/phone/phone';
 import { lastSaidAt, standingOf } from './domain/consent.js';
-import { Holdings } from './holdings.projection.js';
+import { Holdings, type Remembered } from './holdings.projection.js';
 import { Ledger } from './ledger.js';
 
 export interface GateAnswer {
@@ -21,6 +22,8 @@ export interface StandingChange {
   since: string;
   position: number;
 }
+
+type NewerStanding = Pick<StandingChange, 'standing' | 'position'>;
 
 /**
  * The send gate: memory at its own position, and every head that is newer. Because a revocation is in its head before
@@ -44,13 +47,18 @@ export class Gate {
       this.accounts.get(account),
     ]);
     const position = this.holdings.position;
-    const asked = to.map((detail) => this.keysOf(account, detail, peppers, defaultCountry));
-    const newer = await this.standingsAfter(account, position, asked.flat());
-    const results = to.map((detail, index) => this.answer(account, detail, asked[index] as string[], newer));
-    return {
-      results,
-      position: Math.max(0, position, ...[...newer.values()].map((change) => change.position)),
-    };
+    const changes = this.changesSince(account, position, CHANGES_MAX);
+    // A failure is met below; until then it must not count as unhandled.
+    changes.catch(() => {});
+    // The question is on its way before the recipients are hashed, which takes as long as its answer.
+    await turn();
+    const known = this.holdings.of(account);
+    const asked = to.map((detail) => keysOf(detail, known, peppers, defaultCountry));
+    const newer = await this.standingsAfter(account, await changes, asked);
+    const results = to.map((detail, index) => answer(detail, asked[index] as string[], known, newer));
+    let last = Math.max(0, position);
+    for (const change of newer.values()) last = Math.max(last, change.position);
+    return { results, position: last };
   }
 
   /** Standings that changed after a position, straight from the heads. */
@@ -77,49 +85,48 @@ export class Gate {
     };
   }
 
-  /**
-   * Every key that a recipient may be known under. A number that is written in E.164 and held under just that form needs
-   * no reading, which is most of the cost of a full batch; anything else is read in full.
-   */
-  private keysOf(
-    account: string,
-    detail: string,
-    peppers: readonly Buffer[],
-    defaultCountry: string,
-  ): string[] {
-    if (isE164(detail)) {
-      const keys = detailKeys(peppers, 'phone', detail);
-      if (keys.some((key) => this.holdings.isHeld(account, key))) return keys;
-    }
-    return readKeys(detail, peppers, defaultCountry);
-  }
-
   private async standingsAfter(
     account: string,
-    after: number,
-    keys: readonly string[],
-  ): Promise<Map<string, { standing: Standing; position: number }>> {
-    // Beyond the limit, the heads of just the keys in question are asked for.
-    const { changes, complete } = await this.changesSince(account, after, CHANGES_MAX);
+    { changes, complete }: { changes: readonly StandingChange[]; complete: boolean },
+    asked: readonly string[][],
+  ): Promise<Map<string, NewerStanding>> {
     if (complete) return new Map(changes.map((change) => [change.key, change]));
-    const heads = await this.ledger.decider.heads.find(account, keys);
+    // Beyond the limit, the heads of just the keys in question are asked for.
+    const heads = await this.ledger.decider.heads.find(account, asked.flat());
     return new Map(
       [...heads].map(([key, head]) => [key, { standing: standingOf(head.state), position: head.position }]),
     );
   }
+}
 
-  private answer(
-    account: string,
-    to: string,
-    keys: readonly string[],
-    newer: ReadonlyMap<string, { standing: Standing }>,
-  ): GateAnswer {
-    const standings = keys.map((key) => newer.get(key)?.standing ?? this.holdings.standing(account, key));
-    if (standings.includes('revoked')) return { to, allowed: false, reason: 'opted_out' };
-    const held = keys.some((key) => this.holdings.isHeld(account, key));
-    const agreed = standings.includes('granted') || keys.some((key) => this.holdings.hasBasis(account, key));
-    return held && agreed ? { to, allowed: true } : { to, allowed: false, reason: 'no_consent' };
+/**
+ * Every key that a recipient may be known under. A number that is written in E.164 and held under just that form needs
+ * no reading, which is most of the cost of a full batch; anything else is read in full.
+ */
+function keysOf(
+  detail: string,
+  known: Remembered,
+  peppers: readonly Buffer[],
+  defaultCountry: string,
+): string[] {
+  if (isE164(detail)) {
+    const keys = detailKeys(peppers, 'phone', detail);
+    if (keys.some((key) => known.isHeld(key))) return keys;
   }
+  return readKeys(detail, peppers, defaultCountry);
+}
+
+function answer(
+  to: string,
+  keys: readonly string[],
+  known: Remembered,
+  newer: ReadonlyMap<string, NewerStanding>,
+): GateAnswer {
+  const standings = keys.map((key) => newer.get(key)?.standing ?? known.standing(key));
+  if (standings.includes('revoked')) return { to, allowed: false, reason: 'opted_out' };
+  const held = keys.some((key) => known.isHeld(key));
+  const agreed = standings.includes('granted') || keys.some((key) => known.hasBasis(key));
+  return held && agreed ? { to, allowed: true } : { to, allowed: false, reason: 'no_consent' };
 }
 
 /** The keys of a recipient in any spelling; none for what is neither number, address nor key. */

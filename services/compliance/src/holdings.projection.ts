@@ -50,6 +50,26 @@ export function holdingChanges(event: ContactEvent, contactId: string): HoldingC
   }
 }
 
+/** What the gate knows of the details of one account, looked up once for a whole batch. */
+export class Remembered {
+  constructor(
+    private readonly flags: ReadonlyMap<string, number>,
+    private readonly standings: ReadonlyMap<string, Standing>,
+  ) {}
+
+  isHeld(key: string): boolean {
+    return ((this.flags.get(key) ?? 0) & HELD) !== 0;
+  }
+
+  hasBasis(key: string): boolean {
+    return ((this.flags.get(key) ?? 0) & BASIS) !== 0;
+  }
+
+  standing(key: string): Standing {
+    return this.standings.get(key) ?? 'none';
+  }
+}
+
 /**
  * Keeps who holds which detail, in documents and in memory, and the standings of details in memory: what the send gate
  * answers from. Every replica keeps its own memory at its own position; heads newer than that are asked for beside it.
@@ -103,20 +123,9 @@ export class Holdings {
     return this.follower?.position ?? -1;
   }
 
-  isHeld(account: string, key: string): boolean {
-    return (this.flagsOf(account, key) & HELD) !== 0;
-  }
-
-  hasBasis(account: string, key: string): boolean {
-    return (this.flagsOf(account, key) & BASIS) !== 0;
-  }
-
-  standing(account: string, key: string): Standing {
-    return this.standings.get(account)?.get(key) ?? 'none';
-  }
-
-  private flagsOf(account: string, key: string): number {
-    return this.flags.get(account)?.get(key) ?? 0;
+  /** What memory says of an account's details, now and as it changes. */
+  of(account: string): Remembered {
+    return new Remembered(inner(this.flags, account), inner(this.standings, account));
   }
 
   private async loadMemory(): Promise<void> {
