@@ -124,10 +124,7 @@ export class ImportRun {
     const outcomes = await this.register(envelope, chunk);
     const taken = outcomes.flatMap((outcome) => (outcome.outcome === 'rejected' ? [] : [outcome]));
     const [revoked] = await Promise.all([
-      this.revoked(
-        envelope,
-        taken.map(({ phoneKey }) => phoneKey).filter((key) => key !== undefined),
-      ),
+      this.revoked(envelope, phonesOf(chunk, outcomes)),
       this.join(number, [...new Set(taken.map(({ contactId }) => contactId))]),
     ]);
     const done: ChunkDone = chunkDone(number, chunk, outcomes, revoked);
@@ -148,10 +145,11 @@ export class ImportRun {
     }
   }
 
-  private async revoked(envelope: Envelope, keys: string[]): Promise<Set<string>> {
-    if (keys.length === 0) return new Set();
-    const { results } = await this.ask(canSend, envelope, { to: keys });
-    return new Set(results.flatMap(({ to, reason }) => (reason === 'opted_out' ? [to] : [])));
+  /** Asked by number and not by key, because a number may have been revoked under a key of another of its forms. */
+  private async revoked(envelope: Envelope, phones: readonly TakenPhone[]): Promise<Set<string>> {
+    if (phones.length === 0) return new Set();
+    const { results } = await this.ask(canSend, envelope, { to: phones.map(({ phone }) => phone) });
+    return new Set(phones.flatMap(({ key }, index) => (results[index]?.reason === 'opted_out' ? [key] : [])));
   }
 
   /**
@@ -225,6 +223,20 @@ export class ImportRun {
       at: new Date().toISOString(),
     };
   }
+}
+
+interface TakenPhone {
+  phone: string;
+  key: string;
+}
+
+/** The numbers of the rows that were taken, as the rows write them and under the keys that contacts answered. */
+function phonesOf(chunk: Chunk, outcomes: readonly RowOutcome[]): TakenPhone[] {
+  return outcomes.flatMap((outcome, index) => {
+    const phone = chunk.rows[index]?.contact.phone;
+    if (outcome.outcome === 'rejected' || !outcome.phoneKey || !phone) return [];
+    return [{ phone, key: outcome.phoneKey }];
+  });
 }
 
 async function* cut(chunker: Chunker, rows: AsyncGenerator<{ cells: string[]; raw?: string }[]>) {

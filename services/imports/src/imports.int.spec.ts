@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { revokeConsent } from '@muster/contracts/consent';
+import { canSend, revokeConsent } from '@muster/contracts/consent';
 import { getContactHistory } from '@muster/contracts/contact';
 import { createGroup, findMembers, getGroup } from '@muster/contracts/group';
 import { cancelImport, chooseGroups, listImports, mapImport, startImport } from '@muster/contracts/import';
+import { streamName } from '@muster/contracts/names';
+import { detailKeys } from '@muster/phone/detail';
 import { repository } from '@muster/testing/servers';
 import { eventually } from '@muster/testing/eventually';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -83,6 +85,22 @@ describe('imports, with the real services', { timeout: 240_000 }, () => {
     expect((await world.ended(id)).counts).toMatchObject({ new: 3, suppressed: 1 });
     const { items } = await world.ask(findMembers, { query: 'phone = "+12122910001"' });
     expect(items.map(({ status }) => status)).toEqual(['opted_out']);
+  });
+
+  it('counts a number as suppressed that was revoked under a key of its other form', async () => {
+    const phone = '+525512345678';
+    const others = detailKeys(await world.ring.peppers(world.account), 'phone', phone).slice(1);
+    const detailKey = others[0] as string;
+    const said = { detailKey, kind: 'phone', origin: 'keyword', initiative: 'person', receiptOnly: true };
+    const data = { ...said, saidAt: world.by().at, standing: 'revoked' };
+    const stream = streamName('consent', world.account, detailKey);
+    await world.store.append(stream, [{ type: 'ConsentRevoked', data }], 'no_stream', world.by());
+    await eventually(async () => {
+      const { results } = await world.ask(canSend, { to: [phone] });
+      expect(results[0]?.reason).toBe('opted_out');
+    });
+    const id = await world.begin(`Phone\n${phone}\n+525512345679\n`, ['phone']);
+    expect((await world.ended(id)).counts).toMatchObject({ new: 2, suppressed: 1 });
   });
 
   it('answers rejected rows as they came, with reasons, and takes the corrected file', async () => {

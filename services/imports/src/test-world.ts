@@ -34,6 +34,7 @@ export class World {
     readonly dataDir: string,
     readonly bus: Bus,
     readonly store: EventStore,
+    readonly ring: KeyRing,
     private readonly keys: Database,
     private readonly env: Readonly<Record<string, string>>,
   ) {}
@@ -56,10 +57,11 @@ export class World {
     const services = Object.fromEntries(started.map((service) => [service.name, service]));
     const log = createLog('spec', 'silent');
     const keys = new Database(servers.mongo.url, databaseName('keys'), log);
-    const store = new EventStore(servers.eventStore.url, new KeyRing(keys.connection, MASTER_KEY));
+    const ring = new KeyRing(keys.connection, MASTER_KEY);
+    const store = new EventStore(servers.eventStore.url, ring);
     const bus = new Bus({ service: 'spec', natsUrl: servers.nats.url, log, metrics: new Metrics('spec') });
     await bus.connect();
-    const world = new World(servers, services as World['services'], dataDir, bus, store, keys, env);
+    const world = new World(servers, services as World['services'], dataDir, bus, store, ring, keys, env);
     await world.openAccount();
     return world;
   }
