@@ -83,6 +83,17 @@ describe('laws of parsePhone', () => {
     );
   });
 
+  it('reads what is normalised as it reads any other spelling of it', () => {
+    const digits = fc.oneof(anyE164, fc.stringMatching(/^\+\d{5,17}$/));
+    fc.assert(
+      fc.property(digits, (phone) => {
+        expect(parsePhone(phone)).toEqual(parsePhone(`tel:${phone}`));
+        expect(parseProviderPhone(phone)).toEqual(parseProviderPhone(` ${phone}`));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('never gives three to eight bare digits a country', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^\d{3,8}$/), fc.constantFrom(...countries), (digits, country) => {

@@ -76,12 +76,22 @@ function read(text: string, country?: CountryCode): Reading {
   }
 }
 
+type Accepted = { ok: true; phone: E164; country?: string; type?: string };
+
+/** A number that has a type is valid; asking for both would match every pattern of the plan twice. */
+function valid(number: PhoneNumber): Accepted | undefined {
+  const type = number.getType();
+  return type !== undefined || number.isValid() ? answer(number, type) : undefined;
+}
+
 /** A number of an older plan becomes the current spelling of the same telephone, when that one is valid. */
-function modern(number: PhoneNumber): PhoneNumber | undefined {
-  if (number.isValid()) return number;
+function modern(number: PhoneNumber): Accepted | undefined {
+  const own = valid(number);
+  if (own) return own;
   for (const alias of aliasForms(number.number as string as E164).slice(1)) {
     const reading = read(alias);
-    if (reading.ok && reading.number.isValid()) return reading.number;
+    const current = reading.ok ? valid(reading.number) : undefined;
+    if (current) return current;
   }
   return undefined;
 }
@@ -101,13 +111,12 @@ function plausible(number: PhoneNumber): boolean {
   });
 }
 
-function answer(number: PhoneNumber): { ok: true; phone: E164; country?: string; type?: string } {
-  const type = number.getType()?.toLowerCase();
+function answer(number: PhoneNumber, type = number.getType()): Accepted {
   return {
     ok: true,
     phone: number.number as string as E164,
     ...(number.country ? { country: number.country } : {}),
-    ...(type ? { type } : {}),
+    ...(type ? { type: type.toLowerCase() } : {}),
   };
 }
 
@@ -136,7 +145,7 @@ function best(all: readonly Reading[]): ParsedPhone {
   const numbers = all.flatMap((reading) => (reading.ok ? [reading.number] : []));
   for (const number of numbers) {
     const current = modern(number);
-    if (current) return answer(current);
+    if (current) return current;
   }
   const likely = numbers.find(plausible);
   if (likely) return answer(likely);

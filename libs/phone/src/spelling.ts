@@ -18,6 +18,9 @@ const FULL_WIDTH = /[\uff01-\uff5e]/g;
 const ANY_DIGIT = /\p{Nd}/gu;
 const SUPERSCRIPT_PLUS = /[\ufe62\u207a]/g;
 
+/** What is normalised already, as in every event, is read without a closer look. */
+const E164_DIGITS = /^\+\d{7,15}$/;
+
 /** Brackets, dots, slashes and every dash that people put between digits. */
 const PUNCTUATION = /^[\d\s()[\]./~\p{Pd}\u2212\u223c\u2043]*$/u;
 
@@ -56,6 +59,7 @@ export function plainCharacters(text: string): string {
 
 /** Reads what a person or a file wrote into a plus sign and digits, or says why it is no number. Never throws. */
 export function readSpelling(input: string): Spelling {
+  if (E164_DIGITS.test(input)) return { kind: 'digits', plus: true, digits: input.slice(1) };
   if (input.length > MAX_PHONE_INPUT) return { kind: 'too_long' };
   const text = plainCharacters(input).replace(/^tel:\s*/i, '');
   if (text === '') return { kind: 'empty' };
