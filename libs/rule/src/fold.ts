@@ -14,11 +14,16 @@ const INVISIBLE = /\p{Cf}/gu;
 const LONE_SURROGATE = /\p{Cs}/gu;
 const BLANKS = /[\s\p{Z}\p{Cc}]+/gu;
 
+/** Of these every form is the same, and the blank is the only one. */
+const PLAIN = /^[ -~]*$/;
+const PLAIN_BLANKS = / {2,}/g;
+
 /**
  * The form in which texts are compared, stored beside the original: compatibility forms unified, accents dropped, lower
  * case without regard to a locale, runs of blanks and control characters made one space, ends trimmed. Idempotent.
  */
 export function fold(text: string): string {
+  if (PLAIN.test(text)) return text.toLowerCase().replace(PLAIN_BLANKS, ' ').trim();
   return text
     .replace(LONE_SURROGATE, '\ufffd')
     .normalize('NFKD')

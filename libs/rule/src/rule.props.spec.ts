@@ -126,6 +126,15 @@ describe('laws of folding', () => {
     );
   });
 
+  it('folds plain characters in one way, alone and beside others', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[ -~]*$/), (text) => {
+        expect(fold(text)).toBe(fold(`${text}\u200b`));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('orders as the bytes of UTF-8 do', () => {
     const text = fc.string({ unit: 'binary', maxLength: 4 });
     fc.assert(
