@@ -90,7 +90,7 @@ export function foldContact(
 function register(fact: Fact<ContactEvent>, lookup: Lookup, ordinal: number): MemberDocument {
   const { data } = fact as unknown as ContactEvent & { type: 'ContactRegistered' };
   const { source, at } = fact.meta;
-  const empty: MemberDocument = {
+  const born: MemberDocument = {
     _id: documentId(fact.account, fact.streamId),
     account: fact.account,
     contactId: fact.streamId,
@@ -108,20 +108,18 @@ function register(fact: Fact<ContactEvent>, lookup: Lookup, ordinal: number): Me
     groups: [],
     status: 'no_consent',
     source: source.kind,
-    ...(source.import ? { import: source.import } : {}),
-    ...(source.keyword ? { keyword: source.keyword } : {}),
     createdAt: at,
     updatedAt: at,
     folded: NOTHING_FOLDED,
   };
+  if (source.import) born.import = source.import;
+  if (source.keyword) born.keyword = source.keyword;
   const basisAt = data.basis?.at ?? null;
-  return refolded(
-    data.details.reduce(
-      (member, detail) =>
-        withDetail(member, { ...detail, basisAt, value: data.values?.[detail.key] }, lookup),
-      empty,
-    ),
-  );
+  for (const detail of data.details) {
+    place(born, { ...detail, basisAt, value: data.values?.[detail.key] }, lookup);
+  }
+  refold(born);
+  return born;
 }
 
 function apply(member: MemberDocument, event: ContactEvent, lookup: Lookup): MemberDocument {
@@ -180,23 +178,36 @@ interface NewDetail {
   value: string | undefined;
 }
 
-/** A detail is born with the standing that its key has already: a number that said stop stays suppressed. */
 function withDetail(member: MemberDocument, detail: NewDetail, lookup: Lookup): MemberDocument {
+  const changed = { ...member };
+  place(changed, detail, lookup);
+  return changed;
+}
+
+/** A detail is born with the standing that its key has already: a number that said stop stays suppressed. */
+function place(member: MemberDocument, detail: NewDetail, lookup: Lookup): void {
   const { kind, key, primary, basisAt } = detail;
   const value = detail.value ?? '';
   const keys = value === '' ? [key] : lookup.keysOf(key, kind, value);
   const facts = { basisAt, said: keys.map((one) => saidUnder(one, lookup.standingOf(one))) };
-  const place = <D extends PhoneEntry | EmailEntry>(details: D[], added: D): D[] => {
-    const others = details.filter((one) => one.key !== key);
-    return [...(primary ? others.map((one) => ({ ...one, primary: false })) : others), withStatus(added)];
-  };
+  const entry = { value, key, primary, status: statusOf(facts) };
   if (kind === 'email') {
-    return { ...member, emails: place(member.emails, { value, key, primary, status: '', ...facts }) };
+    member.emails = [...besides(member.emails, key, primary), { ...entry, ...facts }];
+    return;
   }
   const parsed = value === '' ? null : parsePhone(value);
   const kindOfNumber = parsed?.ok ? { country: parsed.country, type: parsed.type } : {};
-  const entry: PhoneEntry = { value, key, primary, status: '', ...kindOfNumber, ...facts };
-  return { ...member, phones: place(member.phones, entry) };
+  member.phones = [...besides(member.phones, key, primary), { ...entry, ...kindOfNumber, ...facts }];
+}
+
+/** The details that stay when one is added: only one can be primary. */
+function besides<D extends PhoneEntry | EmailEntry>(
+  details: readonly D[],
+  key: string,
+  primary: boolean,
+): D[] {
+  const others = details.filter((one) => one.key !== key);
+  return primary ? others.map((one) => ({ ...one, primary: false })) : others;
 }
 
 function withStatus<D extends PhoneEntry | EmailEntry>(detail: D): D {
@@ -249,31 +260,57 @@ function tombstone(member: MemberDocument): MemberDocument {
   };
 }
 
-/** Folded copies and what follows from the details, made anew. A value that was shredded is no number to search for. */
+/** The member with folded copies and what follows from the details made anew. */
 function refolded(member: MemberDocument): MemberDocument {
-  const phones = member.phones.filter((phone) => phone.value !== '');
-  return derived({ ...member, folded: foldMember({ ...member, phones }) });
+  const changed = { ...member };
+  refold(changed);
+  return changed;
 }
 
+/** The member with what follows from its details made anew. */
 function derived(member: MemberDocument): MemberDocument {
-  const { optedInAt: _in, optedOutAt: _out, ...rest } = member;
-  const details = [...member.phones, ...member.emails];
-  const optedInAt = latest(
-    details.flatMap((detail) => [detail.basisAt, ...detail.said.map((said) => said.grantedAt)]),
-  );
-  const optedOutAt = latest(details.flatMap((detail) => detail.said.map((said) => said.revokedAt)));
-  const status = BEST_FIRST.find((one) => details.some((detail) => detail.status === one)) ?? 'no_consent';
-  return {
-    ...rest,
-    status,
-    keys: [...new Set(details.flatMap((detail) => detail.said.map((said) => said.key)))],
-    ...(optedInAt === null ? {} : { optedInAt }),
-    ...(optedOutAt === null ? {} : { optedOutAt }),
-  };
+  const changed = { ...member };
+  derive(changed);
+  return changed;
 }
 
-function latest(instants: readonly (string | null)[]): string | null {
-  return instants.reduce((best, one) => (one !== null && (best === null || one > best) ? one : best), null);
+/** In place. A value that was shredded is no number to search for. */
+function refold(member: MemberDocument): void {
+  const phones = member.phones.filter((phone) => phone.value !== '');
+  const isWhole = phones.length === member.phones.length;
+  member.folded = foldMember(isWhole ? member : { ...member, phones });
+  derive(member);
+}
+
+/** In place: documents have so many properties that each copy is felt in an import. */
+function derive(member: MemberDocument): void {
+  const statuses = new Set<string>();
+  const keys = new Set<string>();
+  let optedInAt: string | null = null;
+  let optedOutAt: string | null = null;
+  for (const { status, basisAt, said } of [...member.phones, ...member.emails]) {
+    statuses.add(status);
+    optedInAt = later(optedInAt, basisAt);
+    for (const { key, grantedAt, revokedAt } of said) {
+      keys.add(key);
+      optedInAt = later(optedInAt, grantedAt);
+      optedOutAt = later(optedOutAt, revokedAt);
+    }
+  }
+  member.status = BEST_FIRST.find((one) => statuses.has(one)) ?? 'no_consent';
+  member.keys = [...keys];
+  setOrDrop(member, 'optedInAt', optedInAt);
+  setOrDrop(member, 'optedOutAt', optedOutAt);
+}
+
+/** Deletes only what is there: an object that lost a property is slow to read for the rest of its life. */
+function setOrDrop(member: MemberDocument, name: 'optedInAt' | 'optedOutAt', at: string | null): void {
+  if (at !== null) member[name] = at;
+  else if (member[name] !== undefined) delete member[name];
+}
+
+function later(one: string | null, other: string | null): string | null {
+  return other !== null && (one === null || other > one) ? other : one;
 }
 
 const LABELS = [

@@ -147,11 +147,11 @@ export class AudienceLoop {
     if (this.ended) throw new Fenced(this.options.name);
     const byAccount = new Map<string, Fact[]>();
     for (const fact of facts) {
-      if (!this.options.owns(fact.account)) continue;
-      const own = byAccount.get(fact.account);
-      if (own) own.push(fact);
+      const same = byAccount.get(fact.account);
+      if (same) same.push(fact);
       else byAccount.set(fact.account, [fact]);
     }
+    for (const account of byAccount.keys()) if (!this.options.owns(account)) byAccount.delete(account);
     try {
       const changes: [AccountState, AccountChanges][] = [];
       for (const [account, own] of byAccount) {
