@@ -115,8 +115,8 @@ function register(fact: Fact<ContactEvent>, lookup: Lookup, ordinal: number): Me
   if (source.import) born.import = source.import;
   if (source.keyword) born.keyword = source.keyword;
   const basisAt = data.basis?.at ?? null;
-  for (const detail of data.details) {
-    place(born, { ...detail, basisAt, value: data.values?.[detail.key] }, lookup);
+  for (const { kind, key, primary } of data.details) {
+    place(born, { kind, key, primary, basisAt, value: data.values?.[key] }, lookup);
   }
   refold(born);
   return born;
@@ -189,15 +189,18 @@ function place(member: MemberDocument, detail: NewDetail, lookup: Lookup): void 
   const { kind, key, primary, basisAt } = detail;
   const value = detail.value ?? '';
   const keys = value === '' ? [key] : lookup.keysOf(key, kind, value);
-  const facts = { basisAt, said: keys.map((one) => saidUnder(one, lookup.standingOf(one))) };
-  const entry = { value, key, primary, status: statusOf(facts) };
+  const said = keys.map((one) => saidUnder(one, lookup.standingOf(one)));
+  const status = statusOf({ basisAt, said });
   if (kind === 'email') {
-    member.emails = [...besides(member.emails, key, primary), { ...entry, ...facts }];
+    const email: EmailEntry = { value, key, primary, status, basisAt, said };
+    member.emails = [...besides(member.emails, key, primary), email];
     return;
   }
+  const phone: PhoneEntry = { value, key, primary, status, basisAt, said };
   const parsed = value === '' ? null : parsePhone(value);
-  const kindOfNumber = parsed?.ok ? { country: parsed.country, type: parsed.type } : {};
-  member.phones = [...besides(member.phones, key, primary), { ...entry, ...kindOfNumber, ...facts }];
+  if (parsed?.ok && parsed.country !== undefined) phone.country = parsed.country;
+  if (parsed?.ok && parsed.type !== undefined) phone.type = parsed.type;
+  member.phones = [...besides(member.phones, key, primary), phone];
 }
 
 /** The details that stay when one is added: only one can be primary. */
