@@ -16,6 +16,8 @@ export const SLICE = 500;
 const BATCH = 5_000;
 const DUPLICATE_KEY = 11_000;
 
+type Page = Promise<MemberDocument[]>;
+
 /** What bitmaps are made of. */
 const IN_BITMAPS = {
   _id: 0,
@@ -172,25 +174,40 @@ export class AudienceStore {
     }
   }
 
-  /** Memory of an account, rebuilt from its documents by one streaming scan. */
+  /** Memory of an account, rebuilt from its documents; while one page is taken in, the server reads the next. */
   async loadAccount(account: string): Promise<AccountState> {
-    const { members, groups, fields } = this.collections;
+    const { groups, fields } = this.collections;
     const [known, custom] = await Promise.all([
       groups.find({ account }).toArray(),
       fields.findOne({ _id: account }),
     ]);
     const bitmaps = new AccountBitmaps();
-    let nextOrdinal = 0;
-    const scan = members
-      .find({ account })
-      .project<MemberDocument>(IN_BITMAPS)
-      .sort({ account: 1, ordinal: 1 });
-    for await (const member of scan.batchSize(BATCH)) {
-      bitmaps.replace(null, member);
-      nextOrdinal = member.ordinal + 1;
+    const nextOrdinal = await this.nextOrdinal(account);
+    const pageAt = (from: number): Page | null => (from < nextOrdinal ? this.inBitmaps(account, from) : null);
+    let page = pageAt(0);
+    for (let from = BATCH; page; from += BATCH) {
+      const next = pageAt(from);
+      // A failure is told when this page is waited for.
+      next?.catch(() => undefined);
+      for (const member of await page) bitmaps.replace(null, member);
+      page = next;
     }
     const catalogue = makeCatalogue(known, custom ?? { _id: account, position: -1, fields: [] });
     return { account, catalogue, bitmaps, nextOrdinal, pass: null };
+  }
+
+  private async nextOrdinal(account: string): Promise<number> {
+    const newest = this.collections.members.find({ account }).sort({ account: -1, ordinal: -1 }).limit(1);
+    const last = await newest.project<{ ordinal: number }>({ ordinal: 1 }).next();
+    return last ? last.ordinal + 1 : 0;
+  }
+
+  private inBitmaps(account: string, from: number): Page {
+    return this.collections.members
+      .find({ account, ordinal: { $gte: from, $lt: from + BATCH } })
+      .project<MemberDocument>(IN_BITMAPS)
+      .batchSize(BATCH + 1)
+      .toArray();
   }
 
   /** The next members, by ordinal, that were not touched since before a position. */
