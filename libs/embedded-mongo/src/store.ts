@@ -47,6 +47,8 @@ export class Store {
     this.lock = takeLock(folder);
     const file = join(folder, 'data.db');
     const db = new Database(file);
+    // Documents of 1 to 2 KB fill pages of 4 KB badly. Takes effect where the file is new.
+    db.pragma('page_size = 8192');
     db.pragma('journal_mode = WAL');
     const durable = options.sync === 'full' && this.temporary === undefined;
     db.pragma(`synchronous = ${durable ? 'FULL' : 'NORMAL'}`);

@@ -30,6 +30,37 @@ describe('the write queue', () => {
     expect(noted()).toEqual([1, 3]);
   });
 
+  it('rolls back a command that throws first, and runs those that waited behind it', async () => {
+    const failing = async (): Promise<void> => {
+      note(1);
+      await new Promise((resolve) => setImmediate(resolve));
+      throw new Error('on purpose');
+    };
+    const all = await Promise.allSettled([
+      engine.writes.submit(failing),
+      engine.writes.submit(() => note(2)),
+      engine.writes.submit(failing),
+      engine.writes.submit(() => note(3)),
+    ]);
+    expect(all.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected', 'fulfilled']);
+    expect(noted()).toEqual([2, 3]);
+  });
+
+  it('fails every command of a transaction that SQLite has undone, and goes on with the next', async () => {
+    const { db } = engine.store.writer;
+    const undone = (): void => {
+      db.exec('ROLLBACK');
+      throw new Error('disk full');
+    };
+    const all = await Promise.allSettled([
+      engine.writes.submit(() => note(1)),
+      engine.writes.submit(undone),
+      engine.writes.submit(() => note(3)),
+    ]);
+    expect(all.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+    expect(noted()).toEqual([3]);
+  });
+
   it('shows readers nothing of a command before it answers', async () => {
     let before: number[] | undefined;
     await engine.writes.submit(async () => {

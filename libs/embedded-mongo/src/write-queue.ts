@@ -106,7 +106,7 @@ export class WriteQueue {
       const until = performance.now() + GROUP_MS;
       do {
         const job = this.waiting.shift()!;
-        await this.runJob(job, done);
+        if (!(await this.runJob(job, done))) return;
       } while (this.waiting.length > 0 && performance.now() < until);
       this.statements.commit.run();
     } catch (error) {
@@ -123,19 +123,30 @@ export class WriteQueue {
     }
   }
 
-  private async runJob(job: Job, done: Done[]): Promise<void> {
+  /**
+   * Runs one job of a group. The first has the transaction to itself, so undoing it needs no savepoint, which would cost
+   * a copy of every page that the job changes.
+   * @returns false when the transaction was undone and there is nothing to commit
+   * @throws when SQLite itself has undone the transaction, and with it the jobs that were done before
+   */
+  private async runJob(job: Job, done: Done[]): Promise<boolean> {
     const { db } = this.store.writer;
     const transaction = new Transaction();
-    this.statements.mark.run();
+    const alone = done.length === 0;
+    if (!alone) this.statements.mark.run();
     try {
       let value = job.run(transaction);
       if (value instanceof Promise) value = await value;
-      this.statements.release.run();
+      if (!alone) this.statements.release.run();
       done.push({ job, transaction, value });
+      return true;
     } catch (error) {
-      if (db.inTransaction) db.exec('ROLLBACK TO job; RELEASE job');
+      const open = db.inTransaction;
+      if (open) db.exec(alone ? 'ROLLBACK' : 'ROLLBACK TO job; RELEASE job');
       transaction.finish(false);
       job.reject(error);
+      if (!alone && !open) throw error;
+      return !alone;
     }
   }
 }
