@@ -1,6 +1,6 @@
 import { deserialize, ObjectId, serialize } from 'bson';
 import { type Document, setOwn } from './bson-types.js';
-import { type CommandError, serverError } from './errors.js';
+import { Elements } from './elements.js';
 
 /** The largest document a collection may hold, in bytes (maxBsonObjectSize of the real server). */
 export const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024;
@@ -16,48 +16,6 @@ export function decode(bytes: Uint8Array): Document {
 export function encode(document: Document): Buffer {
   const bytes = serialize(document, { ignoreUndefined: true });
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-const fixedSizes = new Map<number, number>([
-  [0x01, 8],
-  [0x06, 0],
-  [0x07, 12],
-  [0x08, 1],
-  [0x09, 8],
-  [0x0a, 0],
-  [0x10, 4],
-  [0x11, 8],
-  [0x12, 8],
-  [0x13, 16],
-  [0x7f, 0],
-  [0xff, 0],
-]);
-
-function malformed(): CommandError {
-  return serverError(22, 'Invalid BSON: an element reaches past the end of its document');
-}
-
-function cstringEnd(bytes: Buffer, from: number): number {
-  const end = bytes.indexOf(0, from);
-  if (end < 0) throw malformed();
-  return end;
-}
-
-/**
- * The number of bytes that the value of one element takes, given its type byte and where the value begins.
- */
-function valueSize(bytes: Buffer, type: number, at: number): number {
-  const fixed = fixedSizes.get(type);
-  if (fixed !== undefined) return fixed;
-  if (type === 0x0b) return cstringEnd(bytes, cstringEnd(bytes, at) + 1) + 1 - at;
-  if (at + 4 > bytes.length) throw malformed();
-  const size = bytes.readInt32LE(at);
-  if (size < 0) throw malformed();
-  if (type === 0x03 || type === 0x04 || type === 0x0f) return size;
-  if (type === 0x02 || type === 0x0d || type === 0x0e) return size + 4;
-  if (type === 0x05) return size + 5;
-  if (type === 0x0c) return size + 16;
-  throw serverError(22, `Unrecognized BSON type ${type}`);
 }
 
 function simpleValue(bytes: Buffer, type: number, at: number): unknown {
@@ -100,39 +58,31 @@ function wrappedValue(bytes: Buffer, start: number, end: number, name: string): 
  */
 export function decodeFields(bytes: Buffer, names: ReadonlySet<string>): Document {
   const out: Document = {};
+  const elements = new Elements(bytes);
   let left = names.size;
-  let at = 4;
-  while (left > 0) {
-    const type = bytes[at];
-    if (type === undefined || type === 0) break;
-    const nameEnd = cstringEnd(bytes, at + 1);
-    const valueAt = nameEnd + 1;
-    const next = valueAt + valueSize(bytes, type, valueAt);
-    if (next >= bytes.length) throw malformed();
-    const name = bytes.toString('utf8', at + 1, nameEnd);
-    if (names.has(name)) {
-      left--;
-      let value = simpleValue(bytes, type, valueAt);
-      if (value === undefined) value = wrappedValue(bytes, at, next, name);
-      setOwn(out, name, value);
-    }
-    at = next;
+  while (left > 0 && elements.next()) {
+    const { name } = elements;
+    if (!names.has(name)) continue;
+    left--;
+    let value = simpleValue(bytes, elements.type, elements.valueAt);
+    if (value === undefined) value = wrappedValue(bytes, elements.start, elements.end, name);
+    setOwn(out, name, value);
   }
+  return out;
+}
+
+/** The document without one of its elements. */
+export function withoutElement(bytes: Buffer, { start, end }: { start: number; end: number }): Buffer {
+  const out = Buffer.concat([bytes.subarray(0, start), bytes.subarray(end)]);
+  out.writeInt32LE(out.length, 0);
   return out;
 }
 
 /** Where the `_id` element lies in a document; undefined when there is none. */
 function findId(bytes: Buffer): { start: number; end: number } | undefined {
-  let at = 4;
-  for (;;) {
-    const type = bytes[at];
-    if (type === undefined || type === 0) return undefined;
-    const nameEnd = cstringEnd(bytes, at + 1);
-    const end = nameEnd + 1 + valueSize(bytes, type, nameEnd + 1);
-    if (end >= bytes.length) throw malformed();
-    if (nameEnd === at + 4 && bytes.toString('latin1', at + 1, nameEnd) === '_id') return { start: at, end };
-    at = end;
-  }
+  const elements = new Elements(bytes);
+  while (elements.next()) if (elements.name === '_id') return { start: elements.start, end: elements.end };
+  return undefined;
 }
 
 /**
