@@ -58,9 +58,33 @@ export class CollectionWriter {
 
   /** Stores the new form of a document. `before` must hold at least the indexed fields of the stored form. */
   replace(n: number, before: Document, after: Document): void {
-    const raw = encode(after);
-    checkSize(raw.length, 17419);
     const affected = this.collection.indexes.filter((index) => !sameFields(index, before, after));
+    this.store(n, encode(after), affected, before, after);
+  }
+
+  /** Stores the new bytes of a document; the values of its other top-level fields are as they were. */
+  replaceBytes(n: number, before: Buffer, after: Buffer, changed: ReadonlySet<string>): void {
+    const affected = this.collection.indexes.filter(
+      ({ needs }) => needs === undefined || meet(needs, changed),
+    );
+    const none = affected.length === 0;
+    this.store(
+      n,
+      after,
+      affected,
+      none ? {} : this.indexedFields(before),
+      none ? {} : this.indexedFields(after),
+    );
+  }
+
+  private store(
+    n: number,
+    raw: Buffer,
+    affected: readonly IndexInfo[],
+    before: Document,
+    after: Document,
+  ): void {
+    checkSize(raw.length, 17419);
     const changes = affected.map((index) => changesOf(entriesOf(index, before), entriesOf(index, after)));
     affected.forEach((index, i) => this.checkUnique(index, changes[i]!.added.keys, n, after, undefined));
     this.documents.replace.run(raw, n);
@@ -139,6 +163,11 @@ function sameFields(index: IndexInfo, before: Document, after: Document): boolea
     if (had && !identicalValues(before[name], after[name])) return false;
   }
   return true;
+}
+
+function meet(needs: ReadonlySet<string>, changed: ReadonlySet<string>): boolean {
+  for (const name of needs) if (changed.has(name)) return true;
+  return false;
 }
 
 function changesOf(before: Entries, after: Entries): { removed: Buffer[]; added: Entries } {

@@ -1,10 +1,11 @@
 import type { Variables } from './aggregate-expressions.js';
+import { encodeKey } from './bson-order.js';
 import type { Document } from './bson-types.js';
 import type { CollectionInfo } from './catalog.js';
 import type { Connection, Row } from './connection.js';
 import { decode, decodeFields } from './document-bytes.js';
 import { fieldsOfFilter, topLevel } from './filter-fields.js';
-import { compileParsed, type Filter, type Matcher, parseFilter } from './match.js';
+import { compileFilter, compileParsed, type Filter, type Matcher, parseFilter } from './match.js';
 import type { Paced } from './pacer.js';
 import { type Plan, planQuery } from './planner.js';
 import { candidates, countEntries, type ScanStats } from './scan.js';
@@ -143,6 +144,30 @@ export class PlannedQuery {
       if (again !== undefined && this.matches(this.view(again))) yield { n, raw: again };
     }
   }
+}
+
+/**
+ * The match of a filter that demands one string as `_id`, which no plan can reach in a better way.
+ * @returns undefined for every other filter; no row when the document is not there or fails another condition
+ * @throws what MongoDB rejects in a filter
+ */
+export function findPinned(
+  connection: Connection,
+  collection: CollectionInfo,
+  query: Pick<Query, 'filter' | 'let'>,
+): { row: Row | undefined } | undefined {
+  const { filter } = query;
+  const id = Object.hasOwn(filter, '_id') ? filter['_id'] : undefined;
+  if (typeof id !== 'string') return undefined;
+  const conditions = Object.keys(filter).length - 1;
+  const matches = conditions === 0 ? undefined : compileFilter(filter, { let: query.let });
+  const found = connection.table(collection.id).byId.get(encodeKey(id));
+  if (found === undefined) return { row: undefined };
+  const row: Row = { n: found[0], raw: found[1] };
+  if (matches === undefined) return { row };
+  const needs = fieldsOfFilter(filter);
+  const view = needs === undefined ? decode(row.raw) : decodeFields(row.raw, needs);
+  return { row: matches(view) ? row : undefined };
 }
 
 function neededFields(filter: Document, sort: Document | undefined): ReadonlySet<string> | undefined {

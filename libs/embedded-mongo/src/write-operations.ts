@@ -7,13 +7,16 @@ import { decode, encode } from './document-bytes.js';
 import type { Engine } from './engine.js';
 import { failedToParse } from './errors.js';
 import { drain, type Pacer } from './pacer.js';
-import { PlannedQuery, type Query } from './query.js';
+import { findPinned, PlannedQuery, type Query } from './query.js';
 import { applyUpdate, isOperatorUpdate, seedUpsert, type Update } from './update.js';
+import { applyWholeFields, type WholeFields } from './update-bytes.js';
 
 /** One update statement. */
 export interface UpdateRequest {
   filter: Document;
   update: Document | unknown[];
+  /** The same update in a form that can be applied to bytes, where it has one. */
+  whole?: WholeFields | undefined;
   multi: boolean;
   upsert: boolean;
   sort?: Document;
@@ -22,7 +25,7 @@ export interface UpdateRequest {
   let?: Variables;
 }
 
-/** What an update did; `before` and `after` are those of the last document it changed. */
+/** What an update did; `before` and `after` are those of the last document it changed, unless `whole` was applied. */
 export interface UpdateResult {
   matched: number;
   modified: number;
@@ -43,6 +46,8 @@ export function updateMatching(
   now: Date,
   pacer: Pacer,
 ): UpdateResult | Promise<UpdateResult> {
+  const quick = request.whole === undefined ? undefined : updateWhole(engine, writer, request, request.whole);
+  if (quick !== undefined) return quick;
   const isReplacement = !Array.isArray(request.update) && !isOperatorUpdate(request.update as Update);
   if (request.multi && isReplacement && Object.keys(request.update).length > 0) {
     throw failedToParse('multi update is not supported for replacement-style update');
@@ -54,6 +59,45 @@ export function updateMatching(
   if (row !== undefined) change(writer, request, row, result, now);
   else if (request.upsert) upsert(writer, request, isReplacement, result, now);
   return result;
+}
+
+/**
+ * The update that services send by the thousand: whole fields of the one document of an `_id`, perhaps guarded by further
+ * conditions.
+ * @returns undefined for every other update; nothing was changed then
+ */
+function updateWhole(
+  engine: Engine,
+  writer: CollectionWriter,
+  request: UpdateRequest,
+  whole: WholeFields,
+): UpdateResult | undefined {
+  const { filter, hint, sort, multi } = request;
+  if (multi || hint !== undefined || sort !== undefined) return undefined;
+  if (request.arrayFilters !== undefined && request.arrayFilters.length > 0) return undefined;
+  const pinned = findPinned(engine.store.writer, writer.collection, { filter, let: request.let });
+  if (pinned === undefined) return undefined;
+  const { row } = pinned;
+  if (row === undefined)
+    return request.upsert ? upsertWhole(writer, filter, whole) : { matched: 0, modified: 0 };
+  const rewritten = applyWholeFields(row.raw, whole);
+  if (rewritten === undefined) return undefined;
+  if (rewritten.raw.equals(row.raw)) return { matched: 1, modified: 0 };
+  writer.replaceBytes(row.n, row.raw, rewritten.raw, rewritten.changed);
+  return { matched: 1, modified: 1 };
+}
+
+function upsertWhole(
+  writer: CollectionWriter,
+  filter: Document,
+  whole: WholeFields,
+): UpdateResult | undefined {
+  const seed = seedUpsert(filter, { replacement: whole.replaces });
+  if (Object.keys(seed).length !== 1 || !Object.hasOwn(seed, '_id')) return undefined;
+  const rewritten = applyWholeFields(encode(seed), whole);
+  if (rewritten === undefined) return undefined;
+  writer.insert(rewritten.raw);
+  return { matched: 0, modified: 0, upserted: seed };
 }
 
 async function updateAll(

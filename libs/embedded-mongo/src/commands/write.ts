@@ -1,10 +1,12 @@
 import { type Document, isDocument } from '../bson-types.js';
 import { CollectionWriter } from '../collection-writer.js';
-import { decode, encode } from '../document-bytes.js';
+import { decode, encode, withoutElement } from '../document-bytes.js';
+import { Elements } from '../elements.js';
 import { CommandError, failedToParse, serverError } from '../errors.js';
 import { Pacer } from '../pacer.js';
 import { compileProjection } from '../project.js';
 import type { Transaction } from '../write-queue.js';
+import { type WholeFields, wholeFieldsOf } from '../update-bytes.js';
 import { deleteMatching, updateMatching, type UpdateRequest } from '../write-operations.js';
 import {
   checkFields,
@@ -104,21 +106,41 @@ export const insert: Handler = (context) => {
 
 const updateFields = ['q', 'u', 'c', 'multi', 'upsert', 'collation', 'arrayFilters', 'hint'];
 
+/** A statement whose `u` only sets whole fields, with the rest of it; undefined for every other statement. */
+function wholeStatement(statement: Buffer): { rest: Document; whole: WholeFields } | undefined {
+  const elements = new Elements(statement);
+  while (elements.next()) {
+    if (elements.name !== 'u') continue;
+    if (elements.type !== 0x03) return undefined;
+    const whole = wholeFieldsOf(statement.subarray(elements.valueAt, elements.end));
+    if (whole === undefined) return undefined;
+    const rest = decode(withoutElement(statement, elements));
+    return Object.hasOwn(rest, 'u') ? undefined : { rest, whole };
+  }
+  return undefined;
+}
+
 function updateRequest(context: CommandContext, operation: Buffer | Document): UpdateRequest {
-  const statement = Buffer.isBuffer(operation) ? decode(operation) : operation;
+  const quick = Buffer.isBuffer(operation) ? wholeStatement(operation) : undefined;
+  let decoded: Document | undefined;
+  const complete = (): Document => (decoded ??= Buffer.isBuffer(operation) ? decode(operation) : operation);
+  const statement = quick?.rest ?? complete();
   for (const field of Object.keys(statement)) {
     if (!updateFields.includes(field)) throw unknownField(`update.updates.${field}`);
   }
   const fields = new Fields(statement, 'update.updates');
   fields.refuseCollation();
   fields.refuse('c');
-  const update = fields.get('u');
+  const update = quick === undefined ? fields.get('u') : {};
   if (!isDocument(update) && !Array.isArray(update)) {
     throw failedToParse('Update argument must be either an object or an array');
   }
   return {
     filter: fields.object('q') ?? {},
-    update: update as Document | unknown[],
+    whole: quick?.whole,
+    get update() {
+      return complete()['u'] as Document | unknown[];
+    },
     multi: fields.flag('multi'),
     upsert: fields.flag('upsert'),
     arrayFilters: fields.array('arrayFilters') as readonly Document[] | undefined,
