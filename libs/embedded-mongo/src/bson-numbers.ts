@@ -122,19 +122,31 @@ export function encodeNumber(value: BsonNumber): Buffer {
     const rest = subtractExact(exactOf(value), exactDouble(double));
     if (rest.digits !== 0n) return Buffer.concat([encodeDouble(double), encodeRemainder(rest)]);
   }
-  const bytes = Buffer.allocUnsafe(9);
-  encodeDouble(double).copy(bytes);
-  bytes[8] = 0x80;
+  return encodeExact(double, 0);
+}
+
+/** `encodeNumber` of a double, with a number of bytes left free in front. */
+export function encodeExact(double: number, room: number): Buffer {
+  const bytes = Buffer.allocUnsafe(room + 9);
+  writeDouble(bytes, room, double);
+  bytes[room + 8] = 0x80;
   return bytes;
 }
 
 function encodeDouble(double: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);
-  if (Number.isNaN(double)) return bytes.fill(0);
-  bytes.writeDoubleBE(double === 0 ? 0 : double);
-  if (bytes[0]! & 0x80) for (let i = 0; i < 8; i += 1) bytes[i] = ~bytes[i]! & 0xff;
-  else bytes[0]! |= 0x80;
+  writeDouble(bytes, 0, double);
   return bytes;
+}
+
+function writeDouble(bytes: Buffer, at: number, double: number): void {
+  if (Number.isNaN(double)) {
+    bytes.fill(0, at, at + 8);
+    return;
+  }
+  bytes.writeDoubleBE(double === 0 ? 0 : double, at);
+  if (bytes[at]! & 0x80) for (let i = at; i < at + 8; i += 1) bytes[i] = ~bytes[i]! & 0xff;
+  else bytes[at]! |= 0x80;
 }
 
 function encodeRemainder({ digits, exponent }: Exact): Buffer {

@@ -1,5 +1,5 @@
 import type { ObjectId, Timestamp } from 'bson';
-import { compareNumbers, encodeNumber, type BsonNumber } from './bson-numbers.js';
+import { compareNumbers, encodeExact, encodeNumber, type BsonNumber } from './bson-numbers.js';
 import { bytesOf, fieldsOf, rankOf, tagOf, TypeRank, type Document } from './bson-types.js';
 
 /**
@@ -225,13 +225,32 @@ function timestampBytes(value: Timestamp): Buffer {
   return bytes;
 }
 
+const TRUE_KEY = String.fromCharCode(TypeRank.boolean, 1);
+const FALSE_KEY = String.fromCharCode(TypeRank.boolean, 0);
+const NULL_KEY = String.fromCharCode(TypeRank.null);
+
+/**
+ * The key of a value as text that is the key in UTF-8, so that the parts of a compound key can be joined before any
+ * becomes bytes; undefined for values whose keys are not text.
+ */
+export function textKey(value: unknown): string | undefined {
+  if (typeof value === 'string') return value.includes('\0') ? undefined : `${STRING_MARK}${value}\0\0`;
+  if (typeof value === 'boolean') return value ? TRUE_KEY : FALSE_KEY;
+  return value === null || value === undefined ? NULL_KEY : undefined;
+}
+
 /**
  * Bytes whose unsigned order is `compareValues`; self-delimiting, so encoded values may follow each other.
  * Missing encodes as null.
  */
 export function encodeKey(value: unknown): Buffer {
-  if (typeof value === 'string' && !value.includes('\0'))
-    return Buffer.from(`${STRING_MARK}${value}\0\0`, 'utf8');
+  const text = textKey(value);
+  if (text !== undefined) return Buffer.from(text, 'utf8');
+  if (typeof value === 'number') {
+    const key = encodeExact(value, 1);
+    key[0] = TypeRank.number;
+    return key;
+  }
   const parts: Buffer[] = [];
   pushKey(parts, value);
   return Buffer.concat(parts);

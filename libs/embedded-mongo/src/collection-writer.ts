@@ -2,10 +2,11 @@ import { encodeKey, identicalValues } from './bson-order.js';
 import { type Document, describeValue } from './bson-types.js';
 import type { Catalog, CollectionInfo } from './catalog.js';
 import type { Connection, DocumentTable } from './connection.js';
-import { decode, decodeFields, encode, MAX_DOCUMENT_BYTES, withIdFirst } from './document-bytes.js';
+import { encode, MAX_DOCUMENT_BYTES, withIdFirst } from './document-bytes.js';
 import { type CommandError, duplicateKey, serverError } from './errors.js';
 import { type Entries, entriesOf, keyValueOf } from './index-entries.js';
 import type { IndexInfo } from './index-definition.js';
+import { IndexedFields } from './indexed-fields.js';
 import { checkId } from './update.js';
 import type { Transaction } from './write-queue.js';
 
@@ -16,7 +17,9 @@ import type { Transaction } from './write-queue.js';
  */
 export class CollectionWriter {
   private readonly documents: DocumentTable;
-  private readonly needs: ReadonlySet<string> | undefined;
+  private readonly fields: IndexedFields;
+  /** What single indexes of the collection need, by which of them they are. */
+  private readonly fieldsOf = new Map<string, IndexedFields>();
 
   constructor(
     private readonly catalog: Catalog,
@@ -25,10 +28,7 @@ export class CollectionWriter {
     readonly collection: CollectionInfo,
   ) {
     this.documents = connection.table(collection.id);
-    const parts = collection.indexes.map((index) => index.needs);
-    this.needs = parts.includes(undefined)
-      ? undefined
-      : new Set(['_id', ...parts.flatMap((part) => [...part!])]);
+    this.fields = new IndexedFields(collection.indexes);
   }
 
   /**
@@ -38,7 +38,7 @@ export class CollectionWriter {
   insert(bytes: Buffer): void {
     const raw = withIdFirst(bytes);
     checkSize(raw.length, 10334);
-    const document = this.needs === undefined ? decode(raw) : decodeFields(raw, this.needs);
+    const document = this.fields.of(raw);
     const id = document['_id'];
     checkId(id);
     const idKey = encodeKey(id);
@@ -67,14 +67,16 @@ export class CollectionWriter {
     const affected = this.collection.indexes.filter(
       ({ needs }) => needs === undefined || meet(needs, changed),
     );
+    const fields = this.fieldsFor(affected);
     const none = affected.length === 0;
-    this.store(
-      n,
-      after,
-      affected,
-      none ? {} : this.indexedFields(before),
-      none ? {} : this.indexedFields(after),
-    );
+    this.store(n, after, affected, none ? {} : fields.of(before), none ? {} : fields.of(after));
+  }
+
+  private fieldsFor(indexes: readonly IndexInfo[]): IndexedFields {
+    const which = indexes.map(({ id }) => id).join();
+    let fields = this.fieldsOf.get(which);
+    if (fields === undefined) this.fieldsOf.set(which, (fields = new IndexedFields(indexes)));
+    return fields;
   }
 
   private store(
@@ -106,7 +108,7 @@ export class CollectionWriter {
 
   /** Adds the entries of one stored document to an index that is being built. */
   addToIndex(index: IndexInfo, n: number, raw: Buffer): void {
-    const document = index.needs === undefined ? decode(raw) : decodeFields(raw, index.needs);
+    const document = this.fieldsFor([index]).of(raw);
     const entries = entriesOf(index, document);
     this.checkUnique(index, entries.keys, n, document, undefined);
     this.addEntries(index, entries, n);
@@ -114,7 +116,7 @@ export class CollectionWriter {
 
   /** The stored fields that the indexes are made of, for `before` of replace and remove. */
   indexedFields(raw: Buffer): Document {
-    return this.needs === undefined ? decode(raw) : decodeFields(raw, this.needs);
+    return this.fields.of(raw);
   }
 
   private addEntries(index: IndexInfo, entries: Entries, n: number): void {

@@ -52,11 +52,15 @@ function wrappedValue(bytes: Buffer, start: number, end: number, name: string): 
 }
 
 /**
- * Decodes only the named top-level fields of a document. Decoding, not matching, is what a scan spends its
- * time on,
- * so scans ask for the fields that filter, sort and index need and leave the rest as bytes.
+ * Decodes only the named top-level fields of a document, and of the sub-documents in `inner` only the fields named there.
+ * Decoding, not matching, is what a scan spends its time on, so scans ask for the fields that filter, sort and index need
+ * and leave the rest as bytes.
  */
-export function decodeFields(bytes: Buffer, names: ReadonlySet<string>): Document {
+export function decodeFields(
+  bytes: Buffer,
+  names: ReadonlySet<string>,
+  inner?: ReadonlyMap<string, ReadonlySet<string>>,
+): Document {
   const out: Document = {};
   const elements = new Elements(bytes);
   let left = names.size;
@@ -64,11 +68,26 @@ export function decodeFields(bytes: Buffer, names: ReadonlySet<string>): Documen
     const { name } = elements;
     if (!names.has(name)) continue;
     left--;
-    let value = simpleValue(bytes, elements.type, elements.valueAt);
-    if (value === undefined) value = wrappedValue(bytes, elements.start, elements.end, name);
+    const within = elements.type === 0x03 ? inner?.get(name) : undefined;
+    const value =
+      within === undefined ? valueOf(bytes, elements) : innerFields(bytes, elements.valueAt, within);
     setOwn(out, name, value);
   }
   return out;
+}
+
+/** Where names repeat, the last one counts, as it does to the decoder. */
+function innerFields(bytes: Buffer, from: number, names: ReadonlySet<string>): Document {
+  const out: Document = {};
+  const elements = new Elements(bytes, from);
+  while (elements.next()) if (names.has(elements.name)) setOwn(out, elements.name, valueOf(bytes, elements));
+  return out;
+}
+
+function valueOf(bytes: Buffer, elements: Elements): unknown {
+  const { type, start, valueAt, end } = elements;
+  const simple = simpleValue(bytes, type, valueAt);
+  return simple === undefined ? wrappedValue(bytes, start, end, elements.name) : simple;
 }
 
 /** The document without one of its elements. */

@@ -1,5 +1,5 @@
 import { type Document, fieldsOf } from './bson-types.js';
-import { encodeKey, invertBytes } from './bson-order.js';
+import { encodeKey, invertBytes, textKey } from './bson-order.js';
 import { serverError } from './errors.js';
 import type { IndexField, IndexInfo } from './index-definition.js';
 import { isIndex } from './path.js';
@@ -146,9 +146,20 @@ class Expansion {
 function keyOf(index: IndexInfo, slots: readonly Slot[]): Buffer | undefined {
   if (index.sparse && slots.every((slot) => slot.value === undefined)) return undefined;
   const parts: Buffer[] = [];
+  let text = '';
   for (let i = 0; i < slots.length; i++) {
-    const bytes = encodeKey(slots[i]!.value);
-    parts.push(index.fields[i]!.direction < 0 ? invertBytes(bytes) : bytes);
+    const { value } = slots[i]!;
+    const down = index.fields[i]!.direction < 0;
+    const piece = down ? undefined : textKey(value);
+    if (piece !== undefined) {
+      text += piece;
+      continue;
+    }
+    if (text !== '') parts.push(Buffer.from(text, 'utf8'));
+    text = '';
+    const bytes = encodeKey(value);
+    parts.push(down ? invertBytes(bytes) : bytes);
   }
+  if (text !== '') parts.push(Buffer.from(text, 'utf8'));
   return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }
