@@ -29,8 +29,8 @@ export interface ExecuteOptions<S> {
   /** The head as the caller has just seen it: not looked up again, and never believed when nothing would follow from it. */
   known?: Head<S>;
   /**
-   * The caller is about to make the head current with another command on the same aggregate, before it answers. Where it
-   * does not come to that, the head is repaired as after a crash.
+   * The caller is about to make the head current itself before it answers, with another command on the same aggregate or
+   * by `settle`. Where it does not come to that, the head is repaired as after a crash.
    */
   headFollows?: boolean;
   /** Called after a conflict, before deciding again: what was looked up outside the stream may have changed too. */

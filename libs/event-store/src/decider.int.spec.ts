@@ -192,6 +192,20 @@ describe('decide and append, on real servers', () => {
     await repair.stop();
   });
 
+  it('writes more beside a head that it settles for one caller only, and never takes a head back', async () => {
+    const id = uuid7();
+    const first = await decider.execute(envelope(account), id, register(id, 'Ann'), { headFollows: true });
+    const next = { known: first.head, headFollows: true };
+    const { head } = await decider.execute(envelope(account), id, rename('Anna'), next);
+    const settled = [head, head, first.head].map((one, n) => decider.settleWith(one, { by: n }));
+    expect((await Promise.all(settled)).filter((won) => won)).toHaveLength(1);
+    expect(decider.hasSaved(decider.streamOf(account, id), head.revision)).toBe(true);
+    const [stored] = await heads.collection.find({ _id: `${account}_${id}` }).toArray();
+    expect(stored).toMatchObject({ revision: 1, state: { first: 'Anna' }, by: expect.any(Number) });
+    await decider.settle(first.head);
+    expect((await heads.find(account, [id])).get(id)?.state.first).toBe('Anna');
+  });
+
   it('gathers what comes at the end of the log, and keeps nobody waiting for a position', async () => {
     const batches: number[] = [];
     const handle = async (facts: Fact[]): Promise<void> => void batches.push(facts.length);

@@ -61,9 +61,32 @@ export class Decider<S, E extends NewEvent> {
     return this.options.heads;
   }
 
+  /** Makes a head current that commands with `headFollows` have left behind. */
+  async settle(head: Head<S>): Promise<void> {
+    await this.save([head]);
+  }
+
+  /**
+   * The same for an aggregate that most likely has no head yet, with more fields of its document in the same write.
+   * @returns whether they were written: true for one caller at most
+   */
+  async settleWith(head: Head<S>, more: object): Promise<boolean> {
+    const created = await this.options.heads.create(head, more);
+    if (created) this.remember([head]);
+    else await this.save([head]);
+    return created;
+  }
+
   private async save(heads: readonly Head<S>[]): Promise<void> {
     await this.options.heads.save(heads);
-    for (const head of heads) this.saved.set(this.streamOf(head.account, head.id), head.revision);
+    this.remember(heads);
+  }
+
+  private remember(heads: readonly Head<S>[]): void {
+    for (const { account, id, revision } of heads) {
+      const stream = this.streamOf(account, id);
+      if (!this.hasSaved(stream, revision)) this.saved.set(stream, revision);
+    }
     for (const stream of this.saved.keys()) {
       if (this.saved.size <= SAVED_MAX) break;
       this.saved.delete(stream);

@@ -51,6 +51,21 @@ export class Heads<S> {
     await Promise.all([this.insert(born), this.update(grown)]);
   }
 
+  /**
+   * Writes the head of an aggregate that most likely has none, with more fields of its document.
+   * @returns false when there was one already: nothing was written then
+   */
+  async create(head: Head<S>, more: object): Promise<boolean> {
+    const document = { _id: documentId(head.account, head.id), ...head, ...more };
+    try {
+      await this.collection.insertOne(document as mongo.OptionalUnlessRequiredId<HeadDocument<S>>);
+      return true;
+    } catch (error) {
+      if (!onlyStale(error)) throw error;
+      return false;
+    }
+  }
+
   private async insert(heads: readonly Head<S>[]): Promise<void> {
     if (heads.length === 0) return;
     const documents = heads.map((head) => ({ _id: documentId(head.account, head.id), ...head }));

@@ -11,7 +11,9 @@ import { Bus } from '@muster/runtime/bus';
 import { followUp, systemEnvelope } from '@muster/runtime/envelopes';
 import { Log } from '@muster/runtime/log';
 import { uuid5 } from '@muster/contracts/ids';
+import { documentId } from '@muster/contracts/names';
 import { classify, finish, type InboundState } from './domain/inbound.js';
+import { Line } from './line.js';
 import { Mailbox } from './mailbox.js';
 import { Switchboard } from './switchboard.js';
 
@@ -22,9 +24,14 @@ type Received = NonNullable<InboundState['received']>;
 const SENDER_MAX = 64;
 const NO_CONTACT = { contactId: null, contactCreated: false, position: 0 };
 
+/** How many messages of one process are acted upon at once; the others wait in the order they came in. */
+const AT_ONCE = 32;
+/** How many may wait. What comes beyond is on record, and left to whoever finishes what has no outcome. */
+const WAITING_MAX = 5_000;
+
 export interface Driven {
-  streamId: string;
-  state: InboundState;
+  /** The head of the message, which is stored only when the caller settles it. */
+  head: Head<InboundState>;
   position: number;
 }
 
@@ -34,6 +41,8 @@ export interface Driven {
  */
 @Injectable()
 export class Driver {
+  private readonly line = new Line<Driven>(AT_ONCE, WAITING_MAX);
+
   constructor(
     private readonly mailbox: Mailbox,
     private readonly switchboard: Switchboard,
@@ -42,13 +51,20 @@ export class Driver {
     private readonly log: Log,
   ) {}
 
-  /** @param known the head that the caller has just seen; looked up without it */
-  async drive(account: string, streamId: string, known?: Head<InboundState>): Promise<Driven> {
+  /**
+   * @param known the head that the caller has just seen; looked up without it
+   * @throws Refusal `service:busy` when too many wait; the message is finished later all the same
+   */
+  drive(account: string, streamId: string, known?: Head<InboundState>): Promise<Driven> {
+    return this.line.join(documentId(account, streamId), () => this.driveAlone(account, streamId, known));
+  }
+
+  private async driveAlone(account: string, streamId: string, known?: Head<InboundState>): Promise<Driven> {
     const { decider } = this.mailbox;
     let head = known ?? (await decider.load(account, streamId));
     const { state } = head;
     if (state.received === null) throw new Error('there is no such message');
-    if (state.done) return { streamId, state, position: state.done.position };
+    if (state.done) return { head, position: state.done.position };
     const envelope = envelopeOf(account, streamId, state.received);
     if (state.classification === null) {
       const active = await this.switchboard.activeKeywords(account);
@@ -61,9 +77,9 @@ export class Driver {
     const finishing = followUp(envelope, 'finish');
     const finished = await decider.execute(finishing, streamId, (latest) => finish(latest, done), {
       known: head,
+      headFollows: true,
     });
-    const position = (finished.state.done ?? done).position;
-    return { streamId, state: finished.state, position };
+    return { head: finished.head, position: (finished.state.done ?? done).position };
   }
 
   private async act(envelope: Envelope, streamId: string, state: InboundState): Promise<Done> {

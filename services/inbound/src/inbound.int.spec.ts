@@ -10,10 +10,11 @@ import {
 import type { Refusal } from '@muster/contracts/errors';
 import { uuid7 } from '@muster/contracts/ids';
 import { streamName } from '@muster/contracts/names';
+import { Accounts } from '@muster/event-store/accounts';
 import { bootstrap, type Running } from '@muster/runtime/bootstrap';
 import { eventually } from '@muster/testing/eventually';
 import type { Service } from '@muster/testing/processes';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { InboundEnv } from './config.js';
 import { inboundModule } from './inbound.module.js';
 import { accountSid, freshPhone, SENDER, World } from './test-world.js';
@@ -163,6 +164,22 @@ describe('inbound messages, two replicas with the real services behind them', ()
     });
     expect(await world.types(sid)).toEqual([]);
     expect(await world.said(from)).toEqual([]);
+  });
+
+  it('looks up what may have changed once for a flood of bad signatures, and takes the next good one', async () => {
+    const refresh = vi.spyOn(hosted.app.get(Accounts), 'refresh');
+    const signature = `${'A'.repeat(27)}=`;
+    const flood = Array.from({ length: 60 }, () =>
+      world.deliver({ sid: freshSid(), from: freshPhone(), text: 'STOP' }, { signature }).then(
+        ({ status }) => String(status),
+        (error: unknown) => (error as Refusal).code,
+      ),
+    );
+    expect(new Set(await Promise.all(flood))).toEqual(new Set(['webhook:signature']));
+    expect(refresh.mock.calls.length).toBeGreaterThan(0);
+    expect(refresh.mock.calls.length).toBeLessThan(10);
+    refresh.mockRestore();
+    expect((await world.bring({ sid: freshSid(), from: freshPhone(), text: 'STOP' })).status).toBe(200);
   });
 
   it('refuses an endpoint that is not there', async () => {

@@ -126,7 +126,8 @@ export class InboundReactor {
 
   private async take(stream: string, pending: Pending): Promise<boolean> {
     try {
-      await this.driver.drive(pending.account, pending.streamId);
+      const { head } = await this.driver.drive(pending.account, pending.streamId);
+      await this.mailbox.decider.settle(head);
       this.pending.delete(stream);
       return true;
     } catch (error) {

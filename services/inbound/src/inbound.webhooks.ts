@@ -4,6 +4,7 @@ import { Refusal } from '@muster/contracts/errors';
 import { receiveWebhook, type InboundEvent } from '@muster/contracts/inbound';
 import { Accounts } from '@muster/event-store/accounts';
 import { EventStore } from '@muster/event-store/event-store';
+import type { Head } from '@muster/event-store/heads';
 import { detailKeys } from '@muster/phone/detail';
 import { parseProviderPhone } from '@muster/phone/phone';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
@@ -124,10 +125,12 @@ export class InboundWebhooks {
     try {
       const outcome = await Promise.race([working, late()]);
       if (outcome !== 'late') {
-        const text = await this.reply(account, at, outcome);
+        const text = await this.settledReply(account, at, outcome.head);
         return { status: 200, ...provider.reply(text), position: outcome.position };
       }
-      working.catch((error: unknown) => this.log.error('a message was not finished in time', error));
+      working
+        .then(({ head }) => this.mailbox.decider.settle(head))
+        .catch((error: unknown) => this.log.error('a message was not finished in time', error));
     } catch (error) {
       this.log.error('a message is not finished', error);
     }
@@ -189,14 +192,19 @@ export class InboundWebhooks {
    * minutes of the first receipt (R31); where a message was finished after its delivery had been told to come again, that
    * is the next one.
    */
-  private async reply(account: string, at: string, { state, streamId }: Driven): Promise<string | null> {
+  private async settledReply(account: string, at: string, head: Head<InboundState>): Promise<string | null> {
+    const text = await this.replyOf(account, at, head.state);
+    if (text === null) await this.mailbox.decider.settle(head);
+    return text !== null && (await this.mailbox.claimReply(head)) ? text : null;
+  }
+
+  private async replyOf(account: string, at: string, state: InboundState): Promise<string | null> {
     const { received, classification } = state;
     if (received === null || Date.parse(at) - Date.parse(received.receivedAt) > REPLY_WITHIN_MS) return null;
     const { name } = await this.accounts.get(account);
     const keywordId = classification?.keywordId;
     const keyword = keywordId ? (await this.switchboard.keywords.load(account, keywordId)).state : null;
-    const text = replyText(state, name, keyword?.response ?? null);
-    return text !== null && (await this.mailbox.claimReply(account, streamId)) ? text : null;
+    return replyText(state, name, keyword?.response ?? null);
   }
 
   private credentialsOf(endpoint: EndpointState): Record<string, string> {

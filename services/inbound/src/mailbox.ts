@@ -4,7 +4,7 @@ import { Checkpoints } from '@muster/event-store/checkpoint';
 import { Decider } from '@muster/event-store/decider';
 import { EventStore } from '@muster/event-store/event-store';
 import type { Follower } from '@muster/event-store/follow';
-import { Heads } from '@muster/event-store/heads';
+import { Heads, type Head } from '@muster/event-store/heads';
 import type { DataKey } from '@muster/event-store/keys';
 import { repairHeads } from '@muster/event-store/repair';
 import { documentId } from '@muster/contracts/names';
@@ -45,9 +45,10 @@ export class Mailbox {
     return repairHeads(this.store, this.decider, this.checkpoints, 'inbound', onError);
   }
 
-  /** True for one caller, of all deliveries of a message to all replicas: it alone may reply. */
-  async claimReply(account: string, id: string): Promise<boolean> {
-    const filter = { _id: documentId(account, id), replied: { $exists: false } };
+  /** True for one caller, of all deliveries of a message to all replicas: it alone may reply. Settles the head, too. */
+  async claimReply(head: Head<InboundState>): Promise<boolean> {
+    if (await this.decider.settleWith(head, { replied: true })) return true;
+    const filter = { _id: documentId(head.account, head.id), replied: { $exists: false } };
     const { modifiedCount } = await this.heads.updateOne(filter, { $set: { replied: true } });
     return modifiedCount === 1;
   }
