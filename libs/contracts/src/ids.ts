@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 
 /**
@@ -16,12 +16,11 @@ const MUSTER_NAMESPACE = Buffer.from('6f2f0c54a3b54a0d9a3c6d1f7a1f5e11', 'hex');
 
 /** RFC 9562 version 5 over the parts; the same parts always give the same id. */
 export function uuid5(...parts: string[]): Id {
-  return format(sha1(...parts), 0x50);
+  return format(sha1(parts), '5');
 }
 
 /** The number takes four bytes, of which the variant of the UUID needs two bits. */
 const ORDER_MAX = 2 ** 30;
-const TAIL_BYTES = 4;
 
 /**
  * RFC 9562 version 8: the id of the `n`-th thing of a parent. Follows from both, and sorts by `n` among those of the same
@@ -31,12 +30,8 @@ const TAIL_BYTES = 4;
  */
 export function uuid8InOrder(parent: Id, n: number): Id {
   if (!Number.isInteger(n) || n < 0 || n >= ORDER_MAX) throw new RangeError('there is no id for this number');
-  const hash = sha1(parent, String(n));
-  const bytes = Buffer.allocUnsafe(16);
-  bytesOf(parent).copy(bytes, 0, 0, 8);
-  bytes.writeUInt32BE(n, 8);
-  hash.copy(bytes, 12, 0, TAIL_BYTES);
-  return format(bytes, 0x80);
+  const place = n.toString(16).padStart(8, '0');
+  return format(digitsOf(parent).slice(0, 16) + place + sha1([parent, String(n)]).slice(0, 8), '8');
 }
 
 /**
@@ -44,29 +39,37 @@ export function uuid8InOrder(parent: Id, n: number): Id {
  * the other, so the parts only tell apart what follows from the same one.
  */
 export function uuid8Beside(other: Id, ...parts: string[]): Id {
-  const bytes = bytesOf(other);
-  sha1(other, ...parts).copy(bytes, 12, 0, TAIL_BYTES);
-  return format(bytes, 0x80);
+  return format(digitsOf(other).slice(0, 24) + sha1([other, ...parts]).slice(0, 8), '8');
 }
 
 /** RFC 9562 version 7: sorts by the time of its making, in milliseconds. */
 export function uuid7(nowMs: number = Date.now()): Id {
   const bytes = randomBytes(16);
   bytes.writeUIntBE(nowMs, 0, 6);
-  return format(bytes, 0x70);
+  return format(bytes.toString('hex'), '7');
 }
 
-function sha1(...parts: string[]): Buffer {
-  return createHash('sha1').update(MUSTER_NAMESPACE).update(parts.join('\n')).digest().subarray(0, 16);
+/** Room for the namespace and what is hashed after it; an import makes a dozen ids a row. */
+const scratch = Buffer.alloc(1024);
+MUSTER_NAMESPACE.copy(scratch);
+
+/** Hex digits of the hash of the parts under the namespace. */
+function sha1(parts: readonly string[]): string {
+  const text = parts.join('\n');
+  // A character of a string takes three bytes at most.
+  const fits = MUSTER_NAMESPACE.length + text.length * 3 <= scratch.length;
+  if (!fits) return hash('sha1', Buffer.concat([MUSTER_NAMESPACE, Buffer.from(text)]), 'hex');
+  const end = MUSTER_NAMESPACE.length + scratch.write(text, MUSTER_NAMESPACE.length);
+  return hash('sha1', scratch.subarray(0, end), 'hex');
 }
 
-function bytesOf(id: Id): Buffer {
-  return Buffer.from(id.replaceAll('-', ''), 'hex');
+function digitsOf(id: Id): string {
+  return id.replaceAll('-', '').toLowerCase();
 }
 
-function format(bytes: Buffer, version: number): Id {
-  bytes[6] = ((bytes[6] as number) & 0x0f) | version;
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
-  const hex = bytes.toString('hex');
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+/** The first 32 hex digits as an id of a version, with the two bits of RFC 9562's variant. */
+function format(digits: string, version: '5' | '7' | '8'): Id {
+  const variant = ((Number.parseInt(digits.charAt(16), 16) & 0x3) | 0x8).toString(16);
+  const [first, second] = [digits.slice(0, 8), digits.slice(8, 12)];
+  return `${first}-${second}-${version}${digits.slice(13, 16)}-${variant}${digits.slice(17, 20)}-${digits.slice(20, 32)}`;
 }
