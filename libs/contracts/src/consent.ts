@@ -148,8 +148,11 @@ export const getConsent = query(
 export const getConsentMany = query(
   'compliance',
   'get-consent-many',
-  'The same for up to 500 detail keys.',
-  z.object({ keys: z.array(DetailKey).max(500) }),
+  'The same for many: first what was asked by key alone, then what was asked as get-consent asks, each in order.',
+  z.object({
+    keys: z.array(DetailKey).max(500).default([]),
+    details: z.array(DetailInput).max(500).default([]),
+  }),
   z.object({ items: z.array(ConsentView), position: Position }),
 );
 export const getConsentHistory = query(

@@ -28,7 +28,10 @@ export class ConsentQueries {
 
   @Handles(getConsentMany)
   async many({ envelope, input }: Ask<typeof getConsentMany>): Promise<AnswerOf<typeof getConsentMany>> {
-    return { items: await this.ledger.viewMany(envelope.account, input.keys), position: 0 };
+    const { account } = envelope;
+    const byKey = input.keys.map((key) => ({ kind: null, value: null, keys: [key] }));
+    const byDetail = await Promise.all(input.details.map((detail) => this.ledger.resolve(account, detail)));
+    return this.ledger.viewMany(account, [...byKey, ...byDetail]);
   }
 
   @Handles(getConsentHistory)

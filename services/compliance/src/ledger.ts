@@ -138,37 +138,40 @@ export class Ledger {
     detail: ResolvedDetail,
     known?: KnownHead,
   ): Promise<{ consent: ConsentView; position: number }> {
-    const others = await this.headsOf(
-      account,
-      detail.keys.filter((key) => key !== known?.id),
-    );
-    const heads = known ? [known, ...others] : others;
-    const isRevoked = heads.some((head) => standingOf(head.state) === 'revoked');
     // Who holds a detail says nothing about one that may not be texted.
-    const holdings = isRevoked
-      ? []
-      : await this.holdings
-          .find({ _id: { $in: detail.keys.map((key) => documentId(account, key)) } })
-          .toArray();
-    return {
-      consent: viewOf(detail, heads, holdings),
-      position: Math.max(0, ...heads.map((head) => head.position)),
-    };
+    if (known && detail.keys.length === 1 && standingOf(known.state) === 'revoked') {
+      return { consent: viewOf(detail, [known], []), position: Math.max(0, known.position) };
+    }
+    const { items, position } = await this.viewMany(account, [detail], known);
+    return { consent: items[0] as ConsentView, position };
   }
 
-  /** Views of many detail keys with two finds. */
-  async viewMany(account: string, keys: readonly string[]): Promise<ConsentView[]> {
+  /** Views of many details with two finds, side by side. */
+  async viewMany(
+    account: string,
+    details: readonly ResolvedDetail[],
+    known?: KnownHead,
+  ): Promise<{ items: ConsentView[]; position: number }> {
+    const keys = details.flatMap((detail) => detail.keys);
+    const ids = keys.map((key) => documentId(account, key));
     const [heads, documents] = await Promise.all([
-      this.decider.heads.find(account, keys),
-      this.holdings.find({ _id: { $in: keys.map((key) => documentId(account, key)) } }).toArray(),
+      this.headsOf(
+        account,
+        keys.filter((key) => key !== known?.id),
+      ),
+      this.holdings.find({ _id: { $in: ids } }).toArray(),
     ]);
-    const holdings = new Map(documents.map((document) => [document.key, document]));
-    return keys.map((key) => {
-      const head = heads.get(key);
-      const holding = holdings.get(key);
-      const detail = { kind: null, value: null, keys: [key] };
-      return viewOf(detail, head ? [head] : [], holding ? [holding] : []);
+    const byKey = new Map([...heads, ...(known ? [known] : [])].map((head) => [head.id, head]));
+    const held = new Map(documents.map((document) => [document.key, document]));
+    const items = details.map((detail) => {
+      const holdings = detail.keys.map((key) => held.get(key)).filter((found) => found !== undefined);
+      return viewOf(
+        detail,
+        detail.keys.map((key) => byKey.get(key) as KnownHead),
+        holdings,
+      );
     });
+    return { items, position: Math.max(0, ...[...byKey.values()].map((head) => head.position)) };
   }
 }
 

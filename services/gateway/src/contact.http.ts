@@ -1,4 +1,4 @@
-import { getConsent, type ConsentView } from '@muster/contracts/consent';
+import { getConsentMany, type ConsentView } from '@muster/contracts/consent';
 import {
   ConsentInput,
   Contact,
@@ -51,6 +51,8 @@ export const ContactPage = pageOf(Contact).extend({
 });
 
 interface Extra {
+  /** Asked for already, beside a write that does not change it. */
+  membership?: Promise<Membership | undefined>;
   basisAt?: string | null;
   joined?: Id[];
   /** Wait for the groups service to have seen this position. */
@@ -62,19 +64,21 @@ interface Extra {
 /** The whole contact: the record from its stream, what may be texted from the ledger, groups and dates. */
 async function assemble(call: Call, record: ContactRecord, extra: Extra = {}): Promise<Contact> {
   const [membership, consents] = await Promise.all([
-    membershipOf(call, record.id, extra),
-    Promise.all([...record.phones, ...record.emails].map((detail) => consentOf(call, detail))),
+    extra.membership ?? membershipOf(call, record.id, extra),
+    consentsOf(call, [...record.phones, ...record.emails]),
   ]);
   const { basisAt = null, joined = [] } = extra;
-  return mergeContact({ record, membership, consents: new Map(consents), basisAt, joined });
+  return mergeContact({ record, membership, consents, basisAt, joined });
 }
 
 /** Asked by value, so that what was said under another form of the number counts too. */
-async function consentOf(
+async function consentsOf(
   call: Call,
-  { key, value }: { key: DetailKey; value: string },
-): Promise<[DetailKey, ConsentView]> {
-  return [key, (await call.ask(getConsent, { detail: value })).consent];
+  details: readonly { key: DetailKey; value: string }[],
+): Promise<Map<DetailKey, ConsentView>> {
+  if (details.length === 0) return new Map();
+  const { items } = await call.ask(getConsentMany, { details: details.map(({ value }) => value) });
+  return new Map(details.map(({ key }, index) => [key, items[index] as ConsentView]));
 }
 
 async function membershipOf(call: Call, id: Id, { seen, strict }: Extra): Promise<Membership | undefined> {
@@ -181,8 +185,13 @@ const changeRoute = route({
   async handle(call) {
     const ifRevision = revisionIn(call.http.headers['if-match']);
     const input = { id: call.params.id, contact: call.body, ...(ifRevision !== null && { ifRevision }) };
-    const { contact, changed, position } = await call.ask(changeContact, input);
-    const whole = await assemble(call, contact, { basisAt: await basisOf(call, contact) });
+    const changing = call.ask(changeContact, input);
+    // The groups of a contact follow a change a moment later, so they are asked for meanwhile.
+    const membership = membershipOf(call, call.params.id, {});
+    // A failure is met where the answer is put together; until then it must not count as unhandled.
+    membership.catch(() => {});
+    const { contact, changed, position } = await changing;
+    const whole = await assemble(call, contact, { basisAt: await basisOf(call, contact), membership });
     return ok({ ...whole, changed, position }, { etag: `"${contact.revision}"` });
   },
 });

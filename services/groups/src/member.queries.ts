@@ -27,6 +27,17 @@ const LogCursor = z.object({ p: z.number(), o: z.number() });
 
 const SORT_PATHS = { name: 'folded.name', createdAt: 'createdAt', updatedAt: 'updatedAt' } as const;
 
+/** What an answer about memberships is made of. */
+const OF_MEMBERSHIP = [
+  'contactId',
+  'groups',
+  'status',
+  'phones',
+  'emails',
+  'optedInAt',
+  'optedOutAt',
+] as const;
+
 type Input = Ask<typeof findMembers>['input'];
 type Filter = mongo.Filter<MemberDocument>;
 
@@ -105,6 +116,9 @@ export class MemberQueries {
     const ids = input.ids.map((id) => documentId(account, id));
     const found = await this.audiences.collections.members
       .find({ _id: { $in: ids }, deleted: false })
+      .project<Pick<MemberDocument, (typeof OF_MEMBERSHIP)[number]>>(
+        Object.fromEntries(OF_MEMBERSHIP.map((name) => [name, 1])),
+      )
       .toArray();
     const items = found.map((member) => ({
       contactId: member.contactId,
