@@ -6,7 +6,7 @@ import { failedToParse, serverError } from './errors.js';
 
 /** What a projection says of one field; maps nest. */
 type Leaf = 'include' | 'exclude' | Evaluate;
-type Tree = Map<string, Leaf | Tree>;
+export type Tree = Map<string, Leaf | Tree>;
 /** A projection that keeps what it names, or drops what it names. */
 export type Mode = 'inclusion' | 'exclusion';
 /** One flat entry of a specification. */

@@ -8,6 +8,7 @@ import { badValue, notSupported, serverError } from '../errors.js';
 import { compileFilter } from '../match.js';
 import { drain, Pacer, type Paced } from '../pacer.js';
 import { valuesAtPath } from '../path.js';
+import { compileByteProjection } from '../project-bytes.js';
 import { compileProjection } from '../project.js';
 import { PlannedQuery, type Query } from '../query.js';
 import type { Row } from '../connection.js';
@@ -99,7 +100,7 @@ export const find: Handler = (context) => {
   const project =
     projection === undefined || Object.keys(projection).length === 0
       ? undefined
-      : compileProjection(projection, query.filter, query.let ?? {});
+      : byteProjection(projection, query);
   const { catalog, store } = context.engine;
   const collection = catalog.find(ns);
   const batchSize = fields.count('batchSize');
@@ -112,10 +113,16 @@ export const find: Handler = (context) => {
   return openCursor(context, ns, output(rows, project), batchSize, single);
 };
 
-function* output(rows: Paced<Row>, project: ((document: Document) => Document) | undefined): Paced<Buffer> {
+/** Checks a projection and gives the quickest way to apply it. */
+function byteProjection(projection: Document, query: Query): (raw: Buffer) => Buffer {
+  const project = compileProjection(projection, query.filter, query.let ?? {});
+  return compileByteProjection(projection) ?? ((raw) => encode(project(decode(raw))));
+}
+
+function* output(rows: Paced<Row>, project: ((raw: Buffer) => Buffer) | undefined): Paced<Buffer> {
   for (const row of rows) {
     if (row === undefined) yield undefined;
-    else yield project === undefined ? row.raw : encode(project(decode(row.raw)));
+    else yield project === undefined ? row.raw : project(row.raw);
   }
 }
 
