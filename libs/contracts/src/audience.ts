@@ -137,6 +137,18 @@ export const receiptRecipients = query(
   z.object({ items: z.array(Recipient), next: z.string().nullable(), position: Position }),
   { timeoutMs: 15_000 },
 );
+/**
+ * The same pages as text, for whoever passes them on as they are. A page ends where a message would be too large, and is
+ * empty when everybody on it is left out: only `next` tells whether there is more.
+ */
+export const receiptLines = query(
+  'groups',
+  'receipt-lines',
+  'Recipients of a receipt, less those who said stop since, as lines of JSON: one recipient a line, in the shape and order of receipt-recipients.',
+  z.object({ id: Id, after: z.string().max(200).optional() }),
+  z.object({ lines: z.string(), next: z.string().nullable(), position: Position }),
+  { timeoutMs: 15_000 },
+);
 export const receiptExcluded = query(
   'groups',
   'receipt-excluded',

@@ -12,7 +12,7 @@ import type { mongo } from 'mongoose';
 import { RoaringBitmap32 } from 'roaring-wasm';
 import { isLive, type AccountState } from './account.state.js';
 import { answerOf, revoke, type Answer } from './audience.answer.js';
-import type { DetailFacts, MemberDocument } from './audience.model.js';
+import type { MemberDocument } from './audience.model.js';
 import { Audiences } from './audience.worker.js';
 import { primaryOf, type Bitmap } from './bitmaps.js';
 import { readRule } from './group.directory.js';
@@ -38,7 +38,10 @@ export interface Answered {
 }
 
 /** Whether something was said under any key of a detail. */
-export function isRevokedSince(detail: DetailFacts, revoked: ReadonlySet<string>): boolean {
+export function isRevokedSince(
+  detail: { said: readonly { key: string }[] },
+  revoked: ReadonlySet<string>,
+): boolean {
   return detail.said.some(({ key }) => revoked.has(key));
 }
 

@@ -12,6 +12,7 @@ import { GroupViews } from './group.views.js';
 import { MemberQueries } from './member.queries.js';
 import { Memberships } from './membership.js';
 import { ReceiptCommands } from './receipt.commands.js';
+import { ReceiptPages } from './receipt.pages.js';
 import { ReceiptQueries } from './receipt.queries.js';
 import { Receipts } from './receipt.store.js';
 
@@ -37,6 +38,7 @@ export function groupsModule(env: GroupsEnv, observer = new LoopObserver()): Dyn
       GroupViews,
       Memberships,
       Questions,
+      ReceiptPages,
       Receipts,
     ],
   };

@@ -19,7 +19,7 @@ import { questionOf } from './audience.queries.js';
 import { membersAt, type AudienceMember } from './audience.reads.js';
 import { Audiences } from './audience.worker.js';
 import { primaryOf } from './bitmaps.js';
-import { CHUNK, type ReceiptDocument } from './receipt.model.js';
+import { CHUNK, type Chunk, type ReceiptDocument } from './receipt.model.js';
 import { Receipts, receiptView } from './receipt.store.js';
 
 @Controller()
@@ -58,13 +58,13 @@ export class ReceiptCommands {
     const excluded: Partial<Record<ExclusionReason, number>> = {};
     let recipients = 0;
     let chunks = 0;
-    for await (const entries of this.entries(account, question, answered)) {
-      for (const { contactId, key, reason } of entries) {
+    for await (const chunk of this.entries(account, question, answered)) {
+      for (const { contactId, key, reason } of chunk.entries) {
         hash.update(`${contactId} ${key ?? '-'} ${reason ?? '-'}\n`);
         if (reason === null) recipients += 1;
         else excluded[reason] = (excluded[reason] ?? 0) + 1;
       }
-      await this.receipts.addChunk(receipt, chunks, entries);
+      await this.receipts.addChunk(receipt, chunks, chunk);
       chunks += 1;
     }
     const document: ReceiptDocument = {
@@ -89,13 +89,16 @@ export class ReceiptCommands {
     account: string,
     question: AudienceQuestion,
     answered: Answered,
-  ): AsyncIterable<ReceiptEntry[]> {
+  ): AsyncIterable<Chunk> {
     const asked = askedFor(answered.answer);
     const { members } = this.audiences.collections;
     for (let start = 0; start < asked.size; start += CHUNK) {
       const ordinals = asked.sliceArray(start, start + CHUNK);
       const found = await membersAt(members, account, ordinals);
-      yield found.map((member) => entryOf(member, question, answered));
+      yield {
+        entries: found.map((member) => entryOf(member, question, answered)),
+        ordinals: found.map(({ ordinal }) => ordinal),
+      };
     }
   }
 

@@ -28,7 +28,12 @@ export interface ChunkDocument {
   _id: string;
   account: string;
   entries: ReceiptEntry[];
+  /** Ordinals of the entries, which find members at less cost than ids; receipts from before they were kept have none. */
+  ordinals?: number[];
 }
+
+/** A chunk as it is read. */
+export type Chunk = Pick<ChunkDocument, 'entries' | 'ordinals'>;
 
 export function chunkId(receipt: Pick<ReceiptDocument, '_id'>, index: number): string {
   return `${receipt._id}_${index}`;

@@ -3,39 +3,36 @@ import {
   getAudience,
   listAudiences,
   receiptExcluded,
+  receiptLines,
   receiptRecipients,
   type Exclusion,
-  type ExclusionReason,
   type ReceiptEntry,
   type Recipient,
 } from '@muster/contracts/audience';
 import type { Envelope } from '@muster/contracts/envelope';
-import { Refusal } from '@muster/contracts/errors';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { z } from 'zod';
-import { isRevokedSince, Questions } from './audience.question.js';
+import { Questions } from './audience.question.js';
 import { recipientOf } from './audience.queries.js';
-import { membersOf, type AudienceMember } from './audience.reads.js';
-import { Audiences } from './audience.worker.js';
+import type { HeldMember } from './audience.reads.js';
 import { fitting, readCursor, writeCursor } from './cursor.js';
-import type { ReceiptDocument } from './receipt.model.js';
+import { check, type Standing } from './receipt.check.js';
+import { EntryCursor, ReceiptPages } from './receipt.pages.js';
 import { Receipts, receiptView } from './receipt.store.js';
 
 const ListCursor = z.object({ p: z.number() });
-const EntryCursor = z.object({ c: z.int().nonnegative(), i: z.int().nonnegative() });
-type EntryCursor = z.infer<typeof EntryCursor>;
 
 /** Entries looked at in one step of a page. */
 const STEP = 1_000;
+/** Entries of one page of lines: two make a chunk, and as text they fit into a message. */
+const PAGE = 2_500;
+/** Lines of one page in bytes. Within the message they are a JSON text, which is twice as long at the most. */
+const LINES_BYTES_MAX = 440_000;
 
-interface Checked {
-  /** Where the page goes on after this entry. */
-  after: EntryCursor;
+/** An entry and what has become of it. */
+interface Checked extends Standing {
   entry: ReceiptEntry;
-  member: AudienceMember | undefined;
-  to: string | null;
-  /** The stored reason, or the one that has come up since. */
-  reason: ExclusionReason | null;
+  member: HeldMember | undefined;
 }
 
 @Controller()
@@ -43,7 +40,7 @@ export class ReceiptQueries {
   constructor(
     private readonly receipts: Receipts,
     private readonly questions: Questions,
-    private readonly audiences: Audiences,
+    private readonly pages: ReceiptPages,
   ) {}
 
   @Handles(listAudiences)
@@ -83,6 +80,30 @@ export class ReceiptQueries {
     );
   }
 
+  /** One page, made into text here so that nobody on its way has to look into it. */
+  @Handles(receiptLines)
+  async lines({ envelope, input }: Ask<typeof receiptLines>): Promise<AnswerOf<typeof receiptLines>> {
+    const receipt = await this.receipts.get(envelope.account, input.id);
+    const page = await this.pages.handOver(envelope, receipt, startOf(input.after), PAGE);
+    const { entries, members, revoked, start, position } = page;
+    let { next } = page;
+    let lines = '';
+    let bytes = 0;
+    for (const [index, entry] of entries.entries()) {
+      const member = members.get(entry.contactId);
+      const { to, reason } = check(entry, member, revoked);
+      if (reason !== null || !member || to === null) continue;
+      const line = `${JSON.stringify(recipientOf(member, to))}\n`;
+      bytes += Buffer.byteLength(line);
+      if (bytes > LINES_BYTES_MAX && lines !== '') {
+        next = { c: start.c, i: start.i + index };
+        break;
+      }
+      lines += line;
+    }
+    return { lines, next: next && writeCursor(next), position };
+  }
+
   /** Entries that `pick` takes, from a cursor on, each held against what was said since the freeze. */
   private async page<T>(
     envelope: Envelope,
@@ -90,64 +111,44 @@ export class ReceiptQueries {
     pick: (checked: Checked) => T | null,
   ): Promise<{ items: T[]; next: string | null; position: number }> {
     const receipt = await this.receipts.get(envelope.account, input.id);
-    const position = await this.audiences.reach(envelope.account, undefined);
-    if (position < receipt.asOf) throw new Refusal('audience:lagging', { position });
-    const revoked = await this.questions.revokedSince(envelope, position);
-    const found: { item: T; after: EntryCursor }[] = [];
-    let next: EntryCursor | null =
-      input.after === undefined ? { c: 0, i: 0 } : readCursor(EntryCursor, input.after);
+    const found: { item: T; checked: Checked; after: EntryCursor }[] = [];
+    const positions: number[] = [];
+    let next: EntryCursor | null = startOf(input.after);
     while (next && found.length < input.limit) {
-      const step = await this.step(receipt, next, revoked);
-      next = step.next;
-      for (const checked of step.checked) {
+      const read = await this.pages.readNow(envelope, receipt, next, STEP);
+      positions.push(read.position);
+      next = read.next;
+      for (const [index, entry] of read.entries.entries()) {
+        const checked = checkedAgainst(read.revoked, entry, read.members.get(entry.contactId));
         const item = pick(checked);
         if (item === null) continue;
-        found.push({ item, after: checked.after });
+        const after = { c: read.start.c, i: read.start.i + index + 1 };
+        found.push({ item, checked, after });
         if (found.length < input.limit) continue;
-        next = checked.after;
+        next = after;
         break;
       }
     }
-    const page = fitting(found);
-    const cut = page.length < found.length ? (page.at(-1)?.after ?? next) : next;
-    return { items: page.map(({ item }) => item), next: cut && writeCursor(cut), position };
-  }
-
-  private async step(
-    receipt: ReceiptDocument,
-    { c, i }: EntryCursor,
-    revoked: ReadonlySet<string>,
-  ): Promise<{ checked: Checked[]; next: EntryCursor | null }> {
-    if (c >= receipt.chunks) return { checked: [], next: null };
-    const entries = await this.receipts.chunk(receipt, c);
-    const part = entries.slice(i, i + STEP);
-    const members = await membersOf(
-      this.audiences.collections.members,
-      receipt.account,
-      part.map(({ contactId }) => contactId),
-    );
-    const checked = part.map((entry, offset) => ({
-      after: { c, i: i + offset + 1 },
-      ...check(entry, members.get(entry.contactId), revoked),
-    }));
-    const end = i + part.length;
-    const next = end < entries.length ? { c, i: end } : c + 1 < receipt.chunks ? { c: c + 1, i: 0 } : null;
-    return { checked, next };
+    const [position = 0, ...later] = positions;
+    // What was read first has become old while the rest was read.
+    const revoked = later.length > 0 ? await this.questions.revokedSince(envelope, position) : null;
+    const cut = fitting(found.map(({ item }) => item)).length;
+    const page = found.slice(0, cut).filter(({ checked: { entry, member } }) => {
+      return revoked === null || pick(checkedAgainst(revoked, entry, member)) !== null;
+    });
+    if (cut < found.length) next = found[cut - 1]?.after ?? next;
+    return { items: page.map(({ item }) => item), next: next && writeCursor(next), position };
   }
 }
 
-/** Holds an entry against the detail as it is now: who was a recipient may have become none, and never the reverse. */
-function check(
-  entry: ReceiptEntry,
-  member: AudienceMember | undefined,
+function checkedAgainst(
   revoked: ReadonlySet<string>,
-): Omit<Checked, 'after'> {
-  const detail = [...(member?.phones ?? []), ...(member?.emails ?? [])].find(({ key }) => key === entry.key);
-  const to = detail && detail.value !== '' ? detail.value : null;
-  const isOut = entry.key !== null && (revoked.has(entry.key) || (detail && isRevokedSince(detail, revoked)));
-  let { reason } = entry;
-  if (reason === null && isOut) reason = 'opted_out';
-  if (reason === null && (!detail || to === null)) reason = 'no_detail';
-  if (reason === null && detail?.status !== 'active') reason = detail?.status as ExclusionReason;
-  return { entry, member, to, reason };
+  entry: ReceiptEntry,
+  member: HeldMember | undefined,
+): Checked {
+  return { entry, member, ...check(entry, member, revoked) };
+}
+
+function startOf(after: string | undefined): EntryCursor {
+  return after === undefined ? { c: 0, i: 0 } : readCursor(EntryCursor, after);
 }

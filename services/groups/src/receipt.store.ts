@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import type { AudienceEvent, Receipt, ReceiptEntry } from '@muster/contracts/audience';
+import type { AudienceEvent, Receipt } from '@muster/contracts/audience';
 import { Refusal } from '@muster/contracts/errors';
 import { streamName } from '@muster/contracts/names';
 import { EventStore } from '@muster/event-store/event-store';
@@ -7,13 +7,23 @@ import type { Fact } from '@muster/event-store/facts';
 import { Database } from '@muster/runtime/database';
 import { Log } from '@muster/runtime/log';
 import type { mongo } from 'mongoose';
-import { chunkId, ensureReceiptIndexes, type ChunkDocument, type ReceiptDocument } from './receipt.model.js';
+import {
+  chunkId,
+  ensureReceiptIndexes,
+  type Chunk,
+  type ChunkDocument,
+  type ReceiptDocument,
+} from './receipt.model.js';
+
+/** Chunks in memory, about 2 MB each. */
+const RECENT_MAX = 8;
 
 /** Receipts and their chunks. They are records, not a read model: nothing else could give the same answer again. */
 @Injectable()
 export class Receipts implements OnModuleInit {
   private readonly receipts: mongo.Collection<ReceiptDocument>;
   private readonly chunks: mongo.Collection<ChunkDocument>;
+  private readonly recent = new Map<string, Promise<Chunk>>();
 
   constructor(
     private readonly store: EventStore,
@@ -30,15 +40,27 @@ export class Receipts implements OnModuleInit {
     );
   }
 
-  async addChunk(receipt: Pick<ReceiptDocument, '_id' | 'account'>, index: number, entries: ReceiptEntry[]) {
-    await this.chunks.insertOne({ _id: chunkId(receipt, index), account: receipt.account, entries });
+  async addChunk(receipt: Pick<ReceiptDocument, '_id' | 'account'>, index: number, chunk: Chunk) {
+    await this.chunks.insertOne({ _id: chunkId(receipt, index), account: receipt.account, ...chunk });
   }
 
-  /** The entries of a chunk, in order; none beyond the last. */
-  async chunk(receipt: ReceiptDocument, index: number): Promise<ReceiptEntry[]> {
-    const found = await this.chunks.findOne({ _id: chunkId(receipt, index) });
-    if (!found && index < receipt.chunks) throw new Error('a chunk of this receipt is gone');
-    return found?.entries ?? [];
+  /** The entries of a chunk, in order. The last few chunks stay in memory: they never change, and have several pages. */
+  chunk(receipt: ReceiptDocument, index: number): Promise<Chunk> {
+    const id = chunkId(receipt, index);
+    const known = this.recent.get(id);
+    if (known) return known;
+    const reading = this.readChunk(id);
+    reading.catch(() => this.recent.delete(id));
+    const oldest = this.recent.keys().next();
+    if (this.recent.size >= RECENT_MAX && !oldest.done) this.recent.delete(oldest.value);
+    this.recent.set(id, reading);
+    return reading;
+  }
+
+  private async readChunk(id: string): Promise<Chunk> {
+    const found = await this.chunks.findOne({ _id: id });
+    if (!found) throw new Error('a chunk of this receipt is gone');
+    return found;
   }
 
   async add(receipt: ReceiptDocument): Promise<void> {

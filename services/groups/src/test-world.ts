@@ -33,6 +33,8 @@ interface Change {
 class Said {
   readonly changes = new Map<string, Change>();
   complete = true;
+  /** What was said before here is more than can be told. */
+  completeFrom = 0;
 }
 
 @Controller()
@@ -44,7 +46,7 @@ class LedgerStandIn {
     const changes = [...this.said.changes.values()].filter((change) => change.position > input.after);
     return {
       changes,
-      complete: this.said.complete,
+      complete: this.said.complete && input.after >= this.said.completeFrom,
       position: Math.max(0, ...changes.map((one) => one.position)),
     };
   }
