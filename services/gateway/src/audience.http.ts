@@ -7,7 +7,7 @@ import {
   listAudiences,
   Receipt,
   receiptExcluded,
-  receiptRecipients,
+  receiptLines,
   Recipient,
 } from '@muster/contracts/audience';
 import { Refusal } from '@muster/contracts/errors';
@@ -19,7 +19,7 @@ import { created, ok, route, type Route } from './route.js';
 
 const tag = 'Audiences';
 const missing = 'audience:not_found';
-/** Recipients of one page as it is pulled; bounds what a slow reader keeps in memory. */
+/** Exclusions of one page as it is pulled; bounds what a slow reader keeps in memory. */
 const PULL = 1000;
 
 const Question = z.strictObject({
@@ -99,8 +99,7 @@ const recipientsRoute = route({
   params: ById,
   missing,
   answers: { 200: lines(Recipient) },
-  handle: async (call) =>
-    ndjson((after) => call.ask(receiptRecipients, { id: call.params.id, after, limit: PULL })),
+  handle: async (call) => ndjson((after) => call.ask(receiptLines, { id: call.params.id, after })),
 });
 
 const excludedRoute = route({

@@ -9,6 +9,7 @@ import { Readiness } from '@muster/runtime/readiness';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify';
 import { Dispatcher } from './dispatcher.js';
 import { incoming } from './incoming.js';
+import { writePages } from './pages.js';
 import { problemOf, refusalIn } from './problem.js';
 import type { Principal } from './roles.js';
 import { JSON_BYTES_MAX, routeName, type Answer, type BodyKind, type Route } from './route.js';
@@ -90,9 +91,30 @@ export class HttpServer implements OnModuleInit {
         const answer = await this.dispatcher.answer(route, raw, (caller) =>
           this.callers.set(request, caller),
         );
+        if (answer.pages) return this.write(request, reply, answer, answer.pages);
         return send(reply, request.id, answer);
       },
     });
+  }
+
+  /** Writes to the connection itself: between it and the pages, no buffer may be filled ahead of the reader. */
+  private async write(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    answer: Answer,
+    pages: AsyncIterable<string>,
+  ): Promise<FastifyReply> {
+    const headers = headersOf(request.id, answer);
+    reply.hijack();
+    reply.raw.writeHead(answer.status, headers);
+    try {
+      if (request.method === 'HEAD') reply.raw.end();
+      else await writePages(reply.raw, pages);
+    } catch (error) {
+      const reason = { route: templateOf(request), requestId: request.id, code: refusalIn(error)?.code };
+      this.log.error('answer broken off', error, reason);
+    }
+    return reply;
   }
 
   private refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -144,8 +166,10 @@ function addBytes(scope: FastifyInstance): void {
 }
 
 function send(reply: FastifyReply, requestId: string, answer: Answer): FastifyReply {
-  reply
-    .code(answer.status)
-    .headers({ 'cache-control': 'no-store', ...answer.headers, 'x-request-id': requestId });
+  reply.code(answer.status).headers(headersOf(requestId, answer));
   return reply.send(answer.stream ?? answer.text ?? answer.body);
+}
+
+function headersOf(requestId: string, { headers }: Answer): Record<string, string> {
+  return { 'cache-control': 'no-store', ...headers, 'x-request-id': requestId };
 }

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream';
 import type { Answer } from './route.js';
 
 export interface Page {
@@ -6,20 +5,35 @@ export interface Page {
   next: string | null;
 }
 
-/**
- * Pages as lines of JSON, each pulled only when the one before has left. The first is pulled before the answer begins,
- * so that a refusal is a problem document; a failure later on breaks the connection, and an answer that is whole ends.
- */
-export async function ndjson(pull: (after: string | undefined) => Promise<Page>): Promise<Answer> {
-  const first = await pull(undefined);
-  // One chunk in flight: the next page is asked for when this one has been taken.
-  const stream = Readable.from(chunks(first, pull), { objectMode: true, highWaterMark: 1 });
-  return { status: 200, stream, headers: { 'content-type': 'application/x-ndjson; charset=utf-8' } };
+/** A page that is text already: whole lines. */
+export interface TextPage {
+  lines: string;
+  next: string | null;
 }
 
-async function* chunks(first: Page, pull: (after: string) => Promise<Page>): AsyncGenerator<string> {
+type Pull<P> = (after: string | undefined) => Promise<P>;
+
+/**
+ * Pages as lines of JSON, each pulled when the one before has been taken and never earlier: what a page leaves out is
+ * decided when it is pulled. The first is pulled before the answer begins, so that a refusal is a problem document; a
+ * failure later on breaks the connection, and an answer that is whole ends.
+ */
+export async function ndjson(pull: Pull<Page | TextPage>): Promise<Answer> {
+  const first = await pull(undefined);
+  return {
+    status: 200,
+    pages: texts(first, pull),
+    headers: { 'content-type': 'application/x-ndjson; charset=utf-8' },
+  };
+}
+
+async function* texts(first: Page | TextPage, pull: Pull<Page | TextPage>): AsyncGenerator<string> {
   for (let page = first; ; page = await pull(page.next)) {
-    if (page.items.length > 0) yield page.items.map((item) => `${JSON.stringify(item)}\n`).join('');
+    yield textOf(page);
     if (page.next === null) return;
   }
+}
+
+function textOf(page: Page | TextPage): string {
+  return 'lines' in page ? page.lines : page.items.map((item) => `${JSON.stringify(item)}\n`).join('');
 }

@@ -53,10 +53,12 @@ export interface Call<P = unknown, Q = unknown, B = unknown> {
 
 export interface Answer {
   status: number;
-  /** Sent as JSON unless a stream or text is given. */
+  /** Sent as JSON unless a stream, pages or text are given. */
   body?: unknown;
   text?: string;
   stream?: Readable;
+  /** Written one by one, each asked for when the one before has left. */
+  pages?: AsyncIterable<string>;
   headers?: Record<string, string>;
 }
 
