@@ -1,6 +1,6 @@
 import type { Channel } from '@muster/contracts/audience';
 import { documentId } from '@muster/contracts/names';
-import type { mongo } from 'mongoose';
+import { mongo } from 'mongoose';
 import type { MemberDocument, PhoneEntry } from './audience.model.js';
 
 /** How much wider than its members a range of ordinals may be, to be read as a range. */
@@ -24,64 +24,63 @@ export interface HeldMember {
 }
 function held(details: 'phones' | 'emails'): Record<string, number> {
   const names = ['key', 'value', 'status', 'said.key'].map((name) => `${details}.${name}`);
-  const whole = { _id: 0, contactId: 1, ordinal: 1, firstName: 1, lastName: 1 };
+  const whole = { _id: 0, contactId: 1, firstName: 1, lastName: 1 };
   return { ...whole, ...Object.fromEntries(names.map((name) => [name, 1])) };
 }
 const HELD = { sms: held('phones'), email: held('emails') };
 
 type Members = mongo.Collection<MemberDocument>;
 
-/** Members by ascending ordinals, in that order. Close ordinals are read as one range of the index. */
+/** Members by ascending ordinals, in that order. */
 export async function membersAt(
   members: Members,
   account: string,
   ordinals: readonly number[],
 ): Promise<AudienceMember[]> {
-  return rangeOf<AudienceMember>(members, account, ordinals, NEEDED);
+  if (ordinals.length === 0) return [];
+  const wanted = new Set(ordinals);
+  const found = await rangeOf(members, account, ordinals).project<AudienceMember>(NEEDED).toArray();
+  return found.filter((member) => wanted.has(member.ordinal));
 }
 
-/** The same for pages of receipts. */
+/** Members for a page of a receipt, as bytes for `memberIn`; others may be among them where ordinals have gaps. */
 export async function heldAt(
   members: Members,
   account: string,
   ordinals: readonly number[],
   channel: Channel,
-): Promise<HeldMember[]> {
-  return rangeOf<HeldMember & { ordinal: number }>(members, account, ordinals, HELD[channel]);
+): Promise<Buffer[]> {
+  return rangeOf(members, account, ordinals, { raw: true }).project<Buffer>(HELD[channel]).toArray();
 }
 
-async function rangeOf<T extends { ordinal: number }>(
-  members: Members,
-  account: string,
-  ordinals: readonly number[],
-  projection: Record<string, number>,
-): Promise<T[]> {
-  const [first, last] = [ordinals[0], ordinals.at(-1)];
-  if (first === undefined || last === undefined) return [];
-  const isDense = last - first < ordinals.length * SPREAD;
-  const ordinal = isDense ? { $gte: first, $lte: last } : { $in: [...ordinals] };
-  const found = await members
-    .find({ account, ordinal })
-    .project<T>(projection)
-    .sort({ account: 1, ordinal: 1 })
-    .batchSize(BATCH)
-    .toArray();
-  if (found.length === ordinals.length && last - first < ordinals.length) return found;
-  const wanted = new Set(ordinals);
-  return found.filter((member) => wanted.has(member.ordinal));
-}
-
-/** Members by contact id, for pages of receipts that know no ordinals. */
+/** The same by contact id, for receipts that know no ordinals. */
 export async function heldOf(
   members: Members,
   account: string,
   contactIds: readonly string[],
   channel: Channel,
-): Promise<HeldMember[]> {
+): Promise<Buffer[]> {
   const ids = contactIds.map((id) => documentId(account, id));
   return members
-    .find({ _id: { $in: ids } })
-    .project<HeldMember>(HELD[channel])
+    .find({ _id: { $in: ids } }, { raw: true })
+    .project<Buffer>(HELD[channel])
     .batchSize(BATCH)
     .toArray();
+}
+
+export function memberIn(document: Buffer): HeldMember {
+  return mongo.BSON.deserialize(document) as HeldMember;
+}
+
+/** Close ordinals are read as one range of the index. */
+function rangeOf(
+  members: Members,
+  account: string,
+  ordinals: readonly number[],
+  options: mongo.FindOptions = {},
+): mongo.FindCursor<mongo.WithId<MemberDocument>> {
+  const [first = 0, last = -1] = [ordinals[0], ordinals.at(-1)];
+  const isDense = last - first < ordinals.length * SPREAD;
+  const ordinal = isDense ? { $gte: first, $lte: last } : { $in: [...ordinals] };
+  return members.find({ account, ordinal }, options).sort({ account: 1, ordinal: 1 }).batchSize(BATCH);
 }

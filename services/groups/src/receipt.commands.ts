@@ -19,7 +19,7 @@ import { questionOf } from './audience.queries.js';
 import { membersAt, type AudienceMember } from './audience.reads.js';
 import { Audiences } from './audience.worker.js';
 import { primaryOf } from './bitmaps.js';
-import { CHUNK, type Chunk, type ReceiptDocument } from './receipt.model.js';
+import { CHUNK, textOf, type ReceiptDocument } from './receipt.model.js';
 import { Receipts, receiptView } from './receipt.store.js';
 
 @Controller()
@@ -58,13 +58,14 @@ export class ReceiptCommands {
     const excluded: Partial<Record<ExclusionReason, number>> = {};
     let recipients = 0;
     let chunks = 0;
-    for await (const chunk of this.entries(account, question, answered)) {
-      for (const { contactId, key, reason } of chunk.entries) {
-        hash.update(`${contactId} ${key ?? '-'} ${reason ?? '-'}\n`);
+    for await (const { entries, ordinals } of this.entries(account, question, answered)) {
+      const text = textOf(entries);
+      hash.update(text);
+      for (const { reason } of entries) {
         if (reason === null) recipients += 1;
         else excluded[reason] = (excluded[reason] ?? 0) + 1;
       }
-      await this.receipts.addChunk(receipt, chunks, chunk);
+      await this.receipts.addChunk(receipt, chunks, text, ordinals);
       chunks += 1;
     }
     const document: ReceiptDocument = {
@@ -89,7 +90,7 @@ export class ReceiptCommands {
     account: string,
     question: AudienceQuestion,
     answered: Answered,
-  ): AsyncIterable<Chunk> {
+  ): AsyncIterable<{ entries: ReceiptEntry[]; ordinals: number[] }> {
     const asked = askedFor(answered.answer);
     const { members } = this.audiences.collections;
     for (let start = 0; start < asked.size; start += CHUNK) {

@@ -66,6 +66,8 @@ describe('pages of a receipt', () => {
     const document = await running.app.get(Receipts).get(world.account, receipt.id);
     const first = await pages.handOver(world.envelope(), document, { c: 0, i: 0 }, 2);
     expect([first.next, first.revoked.size]).toEqual([{ c: 0, i: 2 }, 0]);
+    const cut = await pages.handOver(world.envelope(), document, { c: 0, i: 1 }, 2);
+    expect([cut.next, cut.entries.map(({ contactId }) => contactId)]).toEqual([{ c: 0, i: 2 }, [ids[1]]]);
     await sleep(100);
     const stopped = await world.say('phone', phones[3] as string, 'revoked');
     await world.ask(findMembers, { atLeast: stopped });
@@ -113,11 +115,36 @@ describe('pages of a receipt', () => {
     expect(pages).toBeGreaterThan(1);
   });
 
-  it('are read from receipts that know no ordinals', async () => {
-    const { receipt, ids } = await frozen([{ phone: '+12025550131' }, { phone: '+12025550132' }]);
-    const chunks = world.database.collection('audience_chunks');
-    await chunks.updateMany({ account: world.account }, { $unset: { ordinals: 1 } });
+  it('are read from receipts that have entries as documents and know no ordinals', async () => {
+    const { receipt, ids } = await frozen([
+      { phone: '+12025550131' },
+      { email: 'old@example.com' },
+      { phone: '+12025550132' },
+    ]);
+    const [first, , third] = ids;
+    const keys = [
+      await world.keyOf('phone', '+12025550131'),
+      null,
+      await world.keyOf('phone', '+12025550132'),
+    ];
+    const entries = ids.map((contactId, n) => ({
+      contactId,
+      key: keys[n],
+      reason: n === 1 ? 'no_detail' : null,
+    }));
+    const { _id } = await running.app.get(Receipts).get(world.account, receipt.id);
+    const chunks = world.database.collection<{
+      _id: string;
+      account: string;
+      text?: string;
+      entries?: object[];
+    }>('audience_chunks');
+    const stored = await chunks.findOne({ _id: `${_id}_0` });
+    expect(stored?.text?.split('\n')[1]).toBe(`${ids[1]} - no_detail`);
+    await chunks.replaceOne({ _id: `${_id}_0` }, { account: world.account, entries });
     const { items } = await linesOf(receipt.id);
-    expect(items.map((item) => (item as { contactId: string }).contactId)).toEqual(ids);
+    expect(items.map((item) => (item as { contactId: string }).contactId)).toEqual([first, third]);
+    const excluded = await world.ask(receiptExcluded, { id: receipt.id });
+    expect(excluded.items).toEqual([{ contactId: ids[1], reason: 'no_detail' }]);
   });
 });

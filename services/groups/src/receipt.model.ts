@@ -27,13 +27,50 @@ export interface ReceiptDocument {
 export interface ChunkDocument {
   _id: string;
   account: string;
-  entries: ReceiptEntry[];
-  /** Ordinals of the entries, which find members at less cost than ids; receipts from before they were kept have none. */
+  /** Entries as lines, in order; one text costs much less to read than thousands of documents. */
+  text?: string;
+  /** Ordinals of the entries, which find members at less cost than ids. */
   ordinals?: number[];
+  /** What receipts from before have in place of both. */
+  entries?: ReceiptEntry[];
 }
 
-/** A chunk as it is read. */
-export type Chunk = Pick<ChunkDocument, 'entries' | 'ordinals'>;
+/** Entries of a chunk as the content hash and new chunks have them. */
+export function textOf(entries: readonly ReceiptEntry[]): string {
+  return entries
+    .map(({ contactId, key, reason }) => `${contactId} ${key ?? '-'} ${reason ?? '-'}\n`)
+    .join('');
+}
+
+/** A chunk as it is read. Entries are made when they are looked at, and no earlier: a kept chunk is one text. */
+export class Chunk {
+  readonly size: number;
+  private readonly lines: readonly string[];
+
+  constructor(
+    text: string,
+    private readonly numbers: readonly number[] | undefined,
+  ) {
+    this.lines = text.split('\n');
+    this.size = this.lines.length - 1;
+  }
+
+  entries(start: number, end: number): ReceiptEntry[] {
+    return this.lines.slice(start, Math.min(end, this.size)).map((line) => {
+      const [contactId = '', key = '-', reason = '-'] = line.split(' ');
+      return {
+        contactId,
+        key: key === '-' ? null : key,
+        reason: reason === '-' ? null : (reason as ExclusionReason),
+      };
+    });
+  }
+
+  /** Undefined for a chunk from before they were kept. */
+  ordinals(start: number, end: number): number[] | undefined {
+    return this.numbers?.slice(start, end);
+  }
+}
 
 export function chunkId(receipt: Pick<ReceiptDocument, '_id'>, index: number): string {
   return `${receipt._id}_${index}`;

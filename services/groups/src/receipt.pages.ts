@@ -4,9 +4,9 @@ import type { Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
 import { z } from 'zod';
 import { Questions } from './audience.question.js';
-import { heldAt, heldOf, type HeldMember } from './audience.reads.js';
+import { heldAt, heldOf, memberIn, type HeldMember } from './audience.reads.js';
 import { Audiences } from './audience.worker.js';
-import type { ReceiptDocument } from './receipt.model.js';
+import { Chunk, type ReceiptDocument } from './receipt.model.js';
 import { Receipts } from './receipt.store.js';
 
 /** A place between two entries of a receipt: the chunk, and the entry in it that comes next. */
@@ -15,26 +15,31 @@ export type EntryCursor = z.infer<typeof EntryCursor>;
 
 /** Pages read while another is on its way: one that the database works on, and one that is taken out of its answer. */
 const AHEAD = 2;
-/** What lies in memory for readers altogether, and for how many milliseconds; who comes later reads anew. */
+/** What lies in memory for readers altogether, and for how many milliseconds; who finds no place or comes later reads anew. */
 const KEPT_MAX = 12;
 const KEPT_MS = 2_000;
 
-/** Entries and the members behind them, held against nothing yet. */
-export interface PageRead {
+/** What was read for a page: bytes and text, taken apart at hand-over, so that waiting costs next to nothing. */
+interface PageRead {
   /** The position that the model had before the members were read: what was said since is not in them for sure. */
   position: number;
-  entries: readonly ReceiptEntry[];
-  members: ReadonlyMap<string, HeldMember>;
+  chunk: Chunk;
+  members: readonly Buffer[];
   start: EntryCursor;
+  end: number;
   /** Null at the end of the receipt. */
   next: EntryCursor | null;
 }
 
 /** A page at the moment in which it is handed over. */
-export interface HandedOver extends PageRead {
+export interface HandedOver extends Pick<PageRead, 'position' | 'start' | 'next'> {
+  entries: readonly ReceiptEntry[];
+  members: ReadonlyMap<string, HeldMember>;
   /** Keys revoked since the page was read, however long ago that is. */
   revoked: ReadonlySet<string>;
 }
+
+const NO_CHUNK = new Chunk('', undefined);
 
 /**
  * Reads pages of receipts, also before they are asked for. What is read ahead is never handed out as it is: compliance is
@@ -66,24 +71,17 @@ export class ReceiptPages {
   private async read(receipt: ReceiptDocument, start: EntryCursor, count: number): Promise<PageRead> {
     const position = await this.audiences.reach(receipt.account, undefined);
     if (position < receipt.asOf) throw new Refusal('audience:lagging', { position });
-    if (start.c >= receipt.chunks) return { position, entries: [], members: new Map(), start, next: null };
+    const end = endOf(start, count);
+    if (start.c >= receipt.chunks) return { position, chunk: NO_CHUNK, members: [], start, end, next: null };
     const chunk = await this.receipts.chunk(receipt, start.c);
-    const end = start.i + count;
-    const entries = chunk.entries.slice(start.i, end);
-    const ordinals = chunk.ordinals?.slice(start.i, end);
-    const { members } = this.audiences.collections;
     const { account, question } = receipt;
-    const contactIds = entries.map(({ contactId }) => contactId);
-    const found = ordinals
-      ? await heldAt(members, account, ordinals, question.channel)
-      : await heldOf(members, account, contactIds, question.channel);
-    return {
-      position,
-      entries,
-      members: new Map(found.map((member) => [member.contactId, member])),
-      start,
-      next: following(receipt, start, count, chunk.entries.length),
-    };
+    const collection = this.audiences.collections.members;
+    const ordinals = chunk.ordinals(start.i, end);
+    const ids = ordinals ? [] : chunk.entries(start.i, end).map(({ contactId }) => contactId);
+    const members = ordinals
+      ? await heldAt(collection, account, ordinals, question.channel)
+      : await heldOf(collection, account, ids, question.channel);
+    return { position, chunk, members, start, end, next: following(receipt, start, count, chunk.size) };
   }
 
   /**
@@ -107,18 +105,27 @@ export class ReceiptPages {
   }
 
   private async held(envelope: Envelope, reading: Promise<PageRead>): Promise<HandedOver> {
-    const page = await reading;
-    return { ...page, revoked: await this.questions.revokedSince(envelope, page.position) };
+    const { position, chunk, members, start, end, next } = await reading;
+    const revoked = await this.questions.revokedSince(envelope, position);
+    const found = members.map(memberIn);
+    return {
+      position,
+      entries: chunk.entries(start.i, end),
+      members: new Map(found.map((member) => [member.contactId, member])),
+      start,
+      next,
+      revoked,
+    };
   }
 
   private async readAhead(receipt: ReceiptDocument, start: EntryCursor, count: number): Promise<void> {
     let at: EntryCursor | null = start;
     for (let ahead = 0; ahead < AHEAD && at.c < receipt.chunks; ahead += 1) {
-      const { entries } = await this.receipts.chunk(receipt, at.c);
-      at = following(receipt, at, count, entries.length);
+      const { size } = await this.receipts.chunk(receipt, at.c);
+      at = following(receipt, at, count, size);
       if (at === null) return;
       const key = keyOf(receipt, at, count);
-      if (!this.kept.has(key)) this.keep(key, this.read(receipt, at, count));
+      if (!this.kept.has(key) && this.kept.size < KEPT_MAX) this.keep(key, this.read(receipt, at, count));
     }
   }
 
@@ -130,8 +137,6 @@ export class ReceiptPages {
 
   private keep(key: string, page: Promise<PageRead>): void {
     page.catch(() => undefined);
-    const oldest = this.kept.keys().next();
-    if (this.kept.size >= KEPT_MAX && !oldest.done) this.kept.delete(oldest.value);
     this.kept.set(key, page);
     const forget = (): void => {
       if (this.kept.get(key) === page) this.kept.delete(key);
@@ -144,12 +149,18 @@ function keyOf(receipt: ReceiptDocument, { c, i }: EntryCursor, count: number): 
   return `${receipt._id} ${c} ${i} ${count}`;
 }
 
+/** Pages end at multiples of their size, so that after one that was cut short the next ones are those read ahead. */
+function endOf({ i }: EntryCursor, count: number): number {
+  return i - (i % count) + count;
+}
+
 function following(
   receipt: ReceiptDocument,
   { c, i }: EntryCursor,
   count: number,
   entries: number,
 ): EntryCursor | null {
-  if (i + count < entries) return { c, i: i + count };
+  const end = endOf({ c, i }, count);
+  if (end < entries) return { c, i: end };
   return c + 1 < receipt.chunks ? { c: c + 1, i: 0 } : null;
 }

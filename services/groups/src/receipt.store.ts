@@ -8,14 +8,15 @@ import { Database } from '@muster/runtime/database';
 import { Log } from '@muster/runtime/log';
 import type { mongo } from 'mongoose';
 import {
+  Chunk,
   chunkId,
   ensureReceiptIndexes,
-  type Chunk,
+  textOf,
   type ChunkDocument,
   type ReceiptDocument,
 } from './receipt.model.js';
 
-/** Chunks in memory, about 2 MB each. */
+/** Chunks in memory, about 1 MB each. */
 const RECENT_MAX = 8;
 
 /** Receipts and their chunks. They are records, not a read model: nothing else could give the same answer again. */
@@ -40,11 +41,17 @@ export class Receipts implements OnModuleInit {
     );
   }
 
-  async addChunk(receipt: Pick<ReceiptDocument, '_id' | 'account'>, index: number, chunk: Chunk) {
-    await this.chunks.insertOne({ _id: chunkId(receipt, index), account: receipt.account, ...chunk });
+  async addChunk(
+    receipt: Pick<ReceiptDocument, '_id' | 'account'>,
+    index: number,
+    text: string,
+    ordinals: number[],
+  ) {
+    const { account } = receipt;
+    await this.chunks.insertOne({ _id: chunkId(receipt, index), account, text, ordinals });
   }
 
-  /** The entries of a chunk, in order. The last few chunks stay in memory: they never change, and have several pages. */
+  /** The last few chunks stay in memory: they never change, and have several pages. */
   chunk(receipt: ReceiptDocument, index: number): Promise<Chunk> {
     const id = chunkId(receipt, index);
     const known = this.recent.get(id);
@@ -60,7 +67,7 @@ export class Receipts implements OnModuleInit {
   private async readChunk(id: string): Promise<Chunk> {
     const found = await this.chunks.findOne({ _id: id });
     if (!found) throw new Error('a chunk of this receipt is gone');
-    return found;
+    return new Chunk(found.text ?? textOf(found.entries ?? []), found.ordinals);
   }
 
   async add(receipt: ReceiptDocument): Promise<void> {
