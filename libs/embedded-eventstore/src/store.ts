@@ -41,7 +41,8 @@ export interface PageLimit {
 }
 
 export const PAGE: PageLimit = { rows: 512, bytes: 1024 * 1024 };
-const STREAMS_IN_MEMORY = 50_000;
+/** Of each of two generations. */
+const STREAMS_IN_MEMORY = 25_000;
 const EVENT = 'pos, rev, type, created, body';
 
 export const metadataStreamOf = (stream: string): string => `$$${stream}`;
@@ -55,7 +56,11 @@ export const categoryOf = (stream: string): string => stream.slice(0, Math.max(0
 export class Store {
   readonly categories: Names;
   readonly types: Names;
-  readonly #streams = new Map<string, StreamState>();
+  /** States of the streams that were used last, in two generations: one used again moves on to the young one. */
+  #young = new Map<string, StreamState>();
+  #old = new Map<string, StreamState>();
+  /** The name that was last looked for in vain: an append to a new stream asks for it several times. */
+  #absent: string | undefined;
   readonly #sql;
 
   constructor(readonly db: Database.Database) {
@@ -71,20 +76,21 @@ export class Store {
 
   /** The stream's state, or undefined if neither an event nor metadata was ever written. */
   find(name: string): StreamState | undefined {
-    const known = this.#streams.get(name);
-    if (known) {
-      this.#streams.delete(name);
-      this.#streams.set(name, known);
-      return known;
-    }
+    const young = this.#young.get(name);
+    if (young || name === this.#absent) return young;
+    const old = this.#old.get(name);
+    if (old) return this.#remember(old);
     const row = this.#sql.streamByName.get(name);
-    return row && this.#remember(this.#load(row));
+    if (row) return this.#remember(this.#load(row));
+    this.#absent = name;
+    return undefined;
   }
 
   /** The stream's state; a stream that is not known yet gets a row. Call within a transaction. */
   findOrCreate(name: string): StreamState {
     const found = this.find(name);
     if (found) return found;
+    this.#absent = undefined;
     const id = Number(this.#sql.insertStream.run(name).lastInsertRowid);
     return this.#remember({
       id,
@@ -134,7 +140,9 @@ export class Store {
 
   /** Forgets all states, after a transaction was rolled back. */
   forget(): void {
-    this.#streams.clear();
+    this.#young.clear();
+    this.#old.clear();
+    this.#absent = undefined;
     this.categories.reload();
     this.types.reload();
   }
@@ -199,11 +207,11 @@ export class Store {
   }
 
   #remember(state: StreamState): StreamState {
-    this.#streams.set(state.name, state);
-    if (this.#streams.size > STREAMS_IN_MEMORY) {
-      const [oldest] = this.#streams.keys();
-      if (oldest !== undefined) this.#streams.delete(oldest);
+    if (this.#young.size >= STREAMS_IN_MEMORY) {
+      this.#old = this.#young;
+      this.#young = new Map();
     }
+    this.#young.set(state.name, state);
     return state;
   }
 }
