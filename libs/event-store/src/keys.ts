@@ -15,13 +15,19 @@ interface Bag {
   keys: Record<string, string>;
 }
 
+interface CachedKey {
+  key: DataKey;
+  until: number;
+}
+
 interface PepperDocument {
   _id: string;
   versions: string[];
 }
 
 const CACHE_MS = 60_000;
-const CACHED_MAX = 20_000;
+/** Of each of two generations. */
+const CACHED_MAX = 10_000;
 const DUPLICATE_KEY = 11_000;
 const MAJORITY = { writeConcern: { w: 'majority', j: true } } as const;
 
@@ -32,7 +38,9 @@ const MAJORITY = { writeConcern: { w: 'majority', j: true } } as const;
 export class KeyRing {
   private readonly bags: mongo.Collection<Bag>;
   private readonly pepperDocuments: mongo.Collection<PepperDocument>;
-  private readonly cache = new Map<string, { key: DataKey; until: number }>();
+  /** Keys that were used of late, in two generations: the older one is dropped as a whole when the younger is full. */
+  private young = new Map<string, CachedKey>();
+  private old = new Map<string, CachedKey>();
   private readonly pepperCache = new Map<string, Buffer[]>();
 
   /** @param masterKey 32 bytes */
@@ -115,7 +123,8 @@ export class KeyRing {
         { $unset: { [`keys.${id.slice(dot + 1)}`]: '' } },
         MAJORITY,
       );
-      this.cache.delete(id);
+      this.young.delete(id);
+      this.old.delete(id);
     }
   }
 
@@ -150,15 +159,15 @@ export class KeyRing {
   }
 
   private cached(id: string): DataKey | undefined {
-    const cached = this.cache.get(id);
+    const cached = this.young.get(id) ?? this.old.get(id);
     return cached && cached.until > Date.now() ? cached.key : undefined;
   }
 
   private remember(key: DataKey): void {
-    if (this.cache.size >= CACHED_MAX) {
-      const oldest = this.cache.keys().next().value;
-      if (oldest !== undefined) this.cache.delete(oldest);
+    if (this.young.size >= CACHED_MAX) {
+      this.old = this.young;
+      this.young = new Map();
     }
-    this.cache.set(key.id, { key, until: Date.now() + CACHE_MS });
+    this.young.set(key.id, { key, until: Date.now() + CACHE_MS });
   }
 }
