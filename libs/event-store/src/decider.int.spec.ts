@@ -11,7 +11,7 @@ import { Decider } from './decider.js';
 import { EventStore, WrongRevision } from './event-store.js';
 import type { Fact } from './facts.js';
 import { Heads } from './heads.js';
-import { KeyRing } from './keys.js';
+import { KeyRing, type DataKey } from './keys.js';
 import { repairHeads } from './repair.js';
 
 interface Names {
@@ -204,6 +204,28 @@ describe('decide and append, on real servers', () => {
     expect(stored).toMatchObject({ revision: 1, state: { first: 'Anna' }, by: expect.any(Number) });
     await decider.settle(first.head);
     expect((await heads.find(account, [id])).get(id)?.state.first).toBe('Anna');
+  });
+
+  it('has written the heads of what was under way when it says that all is settled', async () => {
+    let open = (): void => {};
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const initial = { first: null, renames: 0 };
+    const keyFor = async (): Promise<DataKey> => {
+      await gate;
+      return (await store.keys.newKeys(1))[0] as DataKey;
+    };
+    const gated = new Decider({ store, heads, category: 'contact', initial, evolve, keyFor });
+    const [one, many] = [uuid7(), uuid7()];
+    const isSaved = (): boolean[] => [one, many].map((id) => gated.hasSaved(gated.streamOf(account, id), 0));
+    const commands = [
+      gated.execute(envelope(account), one, register(one, 'Ann')),
+      gated.executeMany([{ envelope: envelope(account), id: many, decide: register(many, 'Bob') }]),
+    ];
+    const saved = gated.settled().then(isSaved);
+    expect(isSaved()).toEqual([false, false]);
+    open();
+    expect(await saved).toEqual([true, true]);
+    await Promise.all(commands);
   });
 
   it('gathers what comes at the end of the log, and keeps nobody waiting for a position', async () => {

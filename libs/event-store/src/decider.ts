@@ -48,6 +48,8 @@ export class Decider<S, E extends NewEvent> {
   /** The last command under way on each stream: commands of one process take turns instead of conflicting. */
   private readonly turns = new Map<string, Promise<unknown>>();
 
+  private readonly bulks = new Set<Promise<unknown>>();
+
   private readonly saved = new Map<string, number>();
 
   constructor(private readonly options: DeciderOptions<S, E>) {}
@@ -55,6 +57,11 @@ export class Decider<S, E extends NewEvent> {
   /** Whether this process itself has made the head of a stream current up to a revision. Forgets after a while. */
   hasSaved(stream: string, revision: number): boolean {
     return (this.saved.get(stream) ?? -1) >= revision;
+  }
+
+  /** Settles when all commands that are under way now have ended, with their heads written or not. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.turns.values(), ...this.bulks]);
   }
 
   get heads(): Heads<S> {
@@ -200,6 +207,19 @@ export class Decider<S, E extends NewEvent> {
   async executeMany(
     items: readonly BulkItem<S, E>[],
     known?: Map<string, Head<S>>,
+  ): Promise<(Decided<S, E> | Refusal)[]> {
+    const bulk = this.executeWaves(items, known);
+    this.bulks.add(bulk);
+    try {
+      return await bulk;
+    } finally {
+      this.bulks.delete(bulk);
+    }
+  }
+
+  private async executeWaves(
+    items: readonly BulkItem<S, E>[],
+    known: Map<string, Head<S>> | undefined,
   ): Promise<(Decided<S, E> | Refusal)[]> {
     const answers = Array.from<Decided<S, E> | Refusal>({ length: items.length });
     for (const [number, wave] of waves(items).entries()) {
