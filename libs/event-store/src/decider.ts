@@ -18,6 +18,7 @@ import {
 } from './decided.js';
 import { WrongRevision, type EventStore } from './event-store.js';
 import type { Fact, NewEvent } from './facts.js';
+import { Generations } from './generations.js';
 import { COMMANDS_KEPT, type Head, type Heads } from './heads.js';
 import type { DataKey } from './keys.js';
 
@@ -38,7 +39,7 @@ export interface DeciderOptions<S, E extends NewEvent> {
 const TRIES = 16;
 const APPENDS_AT_ONCE = 256;
 /** Streams whose newest revision this process remembers to have written to their heads. */
-const SAVED_MAX = 20_000;
+const SAVED = 10_000;
 
 /**
  * Decide-and-append: loads the head, decides, appends at the revision that was read, folds, and makes the head current
@@ -50,7 +51,7 @@ export class Decider<S, E extends NewEvent> {
 
   private readonly bulks = new Set<Promise<unknown>>();
 
-  private readonly saved = new Map<string, number>();
+  private readonly saved = new Generations<number>(SAVED);
 
   constructor(private readonly options: DeciderOptions<S, E>) {}
 
@@ -93,10 +94,6 @@ export class Decider<S, E extends NewEvent> {
     for (const { account, id, revision } of heads) {
       const stream = this.streamOf(account, id);
       if (!this.hasSaved(stream, revision)) this.saved.set(stream, revision);
-    }
-    for (const stream of this.saved.keys()) {
-      if (this.saved.size <= SAVED_MAX) break;
-      this.saved.delete(stream);
     }
   }
 

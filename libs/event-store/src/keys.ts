@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { Connection, mongo } from 'mongoose';
+import { Generations } from './generations.js';
 import { randomPortion } from './random.js';
 import { decrypt, encrypt } from './seal.js';
 
@@ -26,8 +27,7 @@ interface PepperDocument {
 }
 
 const CACHE_MS = 60_000;
-/** Of each of two generations. */
-const CACHED_MAX = 10_000;
+const CACHED = 10_000;
 const DUPLICATE_KEY = 11_000;
 const MAJORITY = { writeConcern: { w: 'majority', j: true } } as const;
 
@@ -38,9 +38,7 @@ const MAJORITY = { writeConcern: { w: 'majority', j: true } } as const;
 export class KeyRing {
   private readonly bags: mongo.Collection<Bag>;
   private readonly pepperDocuments: mongo.Collection<PepperDocument>;
-  /** Keys that were used of late, in two generations: the older one is dropped as a whole when the younger is full. */
-  private young = new Map<string, CachedKey>();
-  private old = new Map<string, CachedKey>();
+  private readonly cache = new Generations<CachedKey>(CACHED);
   private readonly pepperCache = new Map<string, Buffer[]>();
 
   /** @param masterKey 32 bytes */
@@ -123,8 +121,7 @@ export class KeyRing {
         { $unset: { [`keys.${id.slice(dot + 1)}`]: '' } },
         MAJORITY,
       );
-      this.young.delete(id);
-      this.old.delete(id);
+      this.cache.delete(id);
     }
   }
 
@@ -159,15 +156,11 @@ export class KeyRing {
   }
 
   private cached(id: string): DataKey | undefined {
-    const cached = this.young.get(id) ?? this.old.get(id);
+    const cached = this.cache.get(id);
     return cached && cached.until > Date.now() ? cached.key : undefined;
   }
 
   private remember(key: DataKey): void {
-    if (this.young.size >= CACHED_MAX) {
-      this.old = this.young;
-      this.young = new Map();
-    }
-    this.young.set(key.id, { key, until: Date.now() + CACHE_MS });
+    this.cache.set(key.id, { key, until: Date.now() + CACHE_MS });
   }
 }
