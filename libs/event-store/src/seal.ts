@@ -9,8 +9,8 @@ export function encrypt(secret: Buffer, context: string, plain: Buffer): Buffer 
   const iv = randomPortion(IV_BYTES);
   const cipher = createCipheriv('aes-256-gcm', secret, iv);
   cipher.setAAD(Buffer.from(context));
-  const body = Buffer.concat([cipher.update(plain), cipher.final()]);
-  return Buffer.concat([iv, cipher.getAuthTag(), body]);
+  const [body, end] = [cipher.update(plain), cipher.final()];
+  return Buffer.concat([iv, cipher.getAuthTag(), body, end]);
 }
 
 /** @throws Error when the bytes were changed, or the key or the context is another. */
