@@ -40,6 +40,8 @@ interface Planned {
   row: RegisterRow;
   input: ReadInput;
   match: Match;
+  /** Id of the contact that was found, or of the one that this row is to create. */
+  wanted: string;
 }
 
 /** Sources that a person or program of the account stands behind: they owe the required fields. */
@@ -112,7 +114,8 @@ export class Register {
     const planned: Planned[] = [];
     for (const { index, row, input } of wave) {
       try {
-        planned.push({ index, row, input, match: matchContact(input, found) });
+        const match = matchContact(input, found);
+        planned.push({ index, row, input, match, wanted: match?.contactId ?? newContactId(row) });
       } catch (error) {
         answers[index] = asRefusal(error);
       }
@@ -160,19 +163,16 @@ export class Register {
     const fresh = planned.filter(({ match, input }) => match === null && input.change.phone);
     const taken = await this.registry.claims.take(
       account,
-      fresh.map(({ row, input }) => ({ key: phoneKey(input), contactId: newContactId(row) })),
+      fresh.map(({ input, wanted }) => ({ key: phoneKey(input), contactId: wanted })),
     );
-    const own = new Set(fresh.map(({ row }) => newContactId(row)));
+    const own = new Set(fresh.map(({ wanted }) => wanted));
     const heads = await this.registry.decider.loadMany(account, [
       ...[...taken.values()].filter((id) => !own.has(id)),
       ...planned.flatMap(({ match }) => (match ? [match.contactId] : [])),
     ]);
     for (const id of own) if (!heads.has(id)) heads.set(id, this.registry.decider.newHead(account, id));
-    for (const { index, row, input, match } of planned) {
-      const owner =
-        match?.contactId ??
-        (input.change.phone ? taken.get(phoneKey(input)) : undefined) ??
-        newContactId(row);
+    for (const { index, row, input, match, wanted } of planned) {
+      const owner = (match || !input.change.phone ? undefined : taken.get(phoneKey(input))) ?? wanted;
       const key = match?.kind === 'phone' ? match.key : input.change.phone?.key;
       const head = heads.get(owner);
       const settled = key === undefined || !head || head.revision < 0 || holds(head.state, key);
