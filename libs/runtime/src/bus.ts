@@ -4,6 +4,7 @@ import type { Envelope } from '@muster/contracts/envelope';
 import type { Subject } from '@muster/contracts/subject';
 import { TimeoutError, firstValueFrom, timeout } from 'rxjs';
 import type { z } from 'zod';
+import { callFields } from './call-context.js';
 import type { Log } from './log.js';
 import type { Metrics } from './metrics.js';
 import { NatsClient, NoResponders, natsOptions } from './nats.js';
@@ -84,7 +85,7 @@ export class Bus {
     try {
       return await this.answer(subject, envelope, input, options.timeoutMs ?? subject.timeoutMs);
     } catch (error) {
-      const refusal = this.refusalOf(error, subject);
+      const refusal = this.refusalOf(error, subject, envelope);
       outcome = refusal.code;
       throw refusal;
     } finally {
@@ -108,7 +109,7 @@ export class Bus {
     const answer = subject.output.safeParse(await this.send(subject.subject, request, timeoutMs));
     if (answer.success) return answer.data;
     this.log.error('answer not understood', undefined, {
-      subject: subject.subject,
+      ...callFields(envelope, subject.subject),
       places: invalid(answer.error).data['errors'],
     });
     throw new Refusal('service:internal');
@@ -136,12 +137,12 @@ export class Bus {
     }
   }
 
-  private refusalOf(error: unknown, subject: Subject): Refusal {
+  private refusalOf(error: unknown, subject: Subject, envelope: Envelope): Refusal {
     if (error instanceof Refusal) return error;
     if (error instanceof TimeoutError) return new Refusal('service:timeout', { subject: subject.subject });
     const refusal = fromWire(error);
     if (refusal) return refusal;
-    this.log.error('request failed', error, { subject: subject.subject });
+    this.log.error('request failed', error, callFields(envelope, subject.subject));
     return new Refusal('service:internal');
   }
 }

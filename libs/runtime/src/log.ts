@@ -1,5 +1,4 @@
 import { pino, type DestinationStream, type Logger as Pino } from 'pino';
-import { callFields } from './call-context.js';
 
 /** Ids, counts and codes. Never a phone number, an e-mail address, a name or a text. */
 export type LogFields = Record<string, unknown>;
@@ -37,7 +36,7 @@ export function describeError(error: unknown, depth = 0): LogFields {
   };
 }
 
-/** Writes JSON lines to standard output. Lines written while a request is handled carry its ids. */
+/** Writes JSON lines to standard output. Lines written while a request is handled are given its ids (`callFields`). */
 export class Log {
   constructor(private readonly pino: Pino) {}
 
@@ -71,7 +70,6 @@ export function createLog(service: string, level: string, destination?: Destinat
     base: { service, pid: process.pid },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
-    mixin: callFields,
   };
   return new Log(destination === undefined ? pino(options) : pino(options, destination));
 }

@@ -4,8 +4,8 @@ import { Envelope } from '@muster/contracts/envelope';
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { ServerNats, type MessageHandler } from '@nestjs/microservices';
 import { firstValueFrom, throwError, type Observable } from 'rxjs';
-import { withinCall } from './call-context.js';
-import type { Log } from './log.js';
+import { callFields } from './call-context.js';
+import type { Log, LogFields } from './log.js';
 import type { Metrics } from './metrics.js';
 import { natsOptions } from './nats.js';
 import { ANSWER_MAX_BYTES, Prepared, invalid, preparedSerializer, toWire } from './wire.js';
@@ -123,18 +123,16 @@ export class NatsServer extends ServerNats {
   ): Promise<Prepared | Observable<never>> {
     const started = performance.now();
     const envelope = Envelope.safeParse((data as { envelope?: unknown } | null)?.envelope);
-    const work = async (): Promise<Prepared | Observable<never>> => {
-      const result = await this.outcome(async () => {
-        if (!envelope.success) throw invalid(envelope.error);
-        return this.handle(subject, callback, envelope.data, (data as { payload?: unknown }).payload);
-      });
-      const outcome = result instanceof Refusal ? result.code : 'ok';
-      const ms = performance.now() - started;
-      this.own.metrics.requestHandled(subject.subject, outcome, ms / 1000);
-      this.own.log.info('handled', { subject: subject.subject, outcome, ms: Math.round(ms * 10) / 10 });
-      return result instanceof Refusal ? throwError(() => toWire(result)) : result;
-    };
-    return envelope.success ? withinCall(envelope.data, subject.subject, work) : work();
+    const call = envelope.success ? callFields(envelope.data, subject.subject) : { subject: subject.subject };
+    const result = await this.outcome(call, async () => {
+      if (!envelope.success) throw invalid(envelope.error);
+      return this.handle(subject, callback, envelope.data, (data as { payload?: unknown }).payload);
+    });
+    const outcome = result instanceof Refusal ? result.code : 'ok';
+    const ms = performance.now() - started;
+    this.own.metrics.requestHandled(subject.subject, outcome, ms / 1000);
+    this.own.log.info('handled', { ...call, outcome, ms: Math.round(ms * 10) / 10 });
+    return result instanceof Refusal ? throwError(() => toWire(result)) : result;
   }
 
   /** Parses the payload, calls the handler and parses its answer. */
@@ -161,13 +159,13 @@ export class NatsServer extends ServerNats {
   /**
    * The result, or the refusal that stands for what went wrong; the unforeseen is logged with its stack.
    */
-  private async outcome(work: () => Promise<Prepared>): Promise<Prepared | Refusal> {
+  private async outcome(call: LogFields, work: () => Promise<Prepared>): Promise<Prepared | Refusal> {
     try {
       return await work();
     } catch (error) {
       if (error instanceof Refusal) return error;
       const places = error instanceof WrongAnswer ? { places: error.places } : {};
-      this.own.log.error('request failed', error, places);
+      this.own.log.error('request failed', error, { ...call, ...places });
       return new Refusal('service:internal');
     }
   }

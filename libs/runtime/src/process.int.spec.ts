@@ -12,7 +12,7 @@ const contracts = join(import.meta.dirname, '..', '..', 'contracts', 'dist');
 const from = (folder: string, file: string): string => JSON.stringify(join(folder, `${file}.js`));
 
 /**
- * A service as its `main.ts` would be, with the decorators written out: asks itself to work for a second
+ * A service as its `main.ts` would be, with the decorators written out: asks itself to fail, and to work for a second,
  * when it is ready.
  */
 const MAIN = `
@@ -28,7 +28,11 @@ import { z } from 'zod';
 import { Controller, Module } from '@nestjs/common';
 
 const work = command('contacts', 'work', 'Works.', z.object({}), z.object({ done: z.boolean() }));
+const fail = command('contacts', 'fail', 'Fails.', z.object({}), z.object({}));
 class WorkController {
+  async fail() {
+    throw new Error('dup key { name: "Ada" }');
+  }
   async work() {
     console.log('WORKING');
     await new Promise((resolve) => setTimeout(resolve, 800));
@@ -37,8 +41,9 @@ class WorkController {
   }
 }
 Controller()(WorkController);
-const method = Object.getOwnPropertyDescriptor(WorkController.prototype, 'work');
-Handles(work)(WorkController.prototype, 'work', method);
+const method = (name) => Object.getOwnPropertyDescriptor(WorkController.prototype, name);
+Handles(work)(WorkController.prototype, 'work', method('work'));
+Handles(fail)(WorkController.prototype, 'fail', method('fail'));
 class Root {}
 Module({})(Root);
 const env = readConfig(RuntimeEnv);
@@ -47,6 +52,8 @@ const module = { module: Root, imports, controllers: [WorkController] };
 const { app } = await bootstrap({ service: 'contacts', module, env });
 const envelope = systemEnvelope(uuid7(), { source: { kind: 'system' } });
 if (process.env.LOG_LEVEL === 'debug') Promise.reject(new Error('dup key { name: "Ada" }'));
+console.log('ENVELOPE', JSON.stringify(envelope));
+app.get(Bus).ask(fail, envelope, {}).catch(() => {});
 app.get(Bus).ask(work, envelope, {}).then((answer) => console.log('ANSWER', JSON.stringify(answer)));
 `;
 
@@ -99,6 +106,22 @@ describe.skipIf(!existsSync(join(dist, 'bootstrap.js')))('a service process', ()
     expect(child.output()).toContain('WORKED');
     expect(child.output()).toContain('ANSWER {"done":true}');
     expect(child.output()).not.toContain('work cut off');
+  });
+
+  it('names the call in what it logs of it, whether it went well or not', async () => {
+    const child = await start();
+    await printed(child, 'ANSWER');
+    const [, sent] = /^ENVELOPE (.*)$/m.exec(child.output()) ?? [];
+    const { account, command, correlation } = JSON.parse(sent ?? '') as Record<string, string>;
+    const ids = { account, command, correlation, trace: correlation?.replaceAll('-', '') };
+    const lines = (child.output().match(/^\{.*\}$/gm) ?? []).map((line) => JSON.parse(line) as object);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ ...ids, msg: 'handled', subject: 'contacts.cmd.work', outcome: 'ok' }),
+    );
+    const failed = { ...ids, subject: 'contacts.cmd.fail' };
+    expect(lines).toContainEqual(expect.objectContaining({ ...failed, msg: 'request failed' }));
+    expect(lines).toContainEqual(expect.objectContaining({ ...failed, outcome: 'service:internal' }));
+    expect(child.output()).not.toContain('Ada');
   });
 
   it('ends with code 0 after SIGTERM while it still waits for NATS', async () => {

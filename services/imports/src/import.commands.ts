@@ -13,6 +13,7 @@ import {
   type Target,
 } from '@muster/contracts/import';
 import { EventStore } from '@muster/event-store/event-store';
+import { callFields } from '@muster/runtime/call-context';
 import { Bus } from '@muster/runtime/bus';
 import { followUp } from '@muster/runtime/envelopes';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
@@ -66,7 +67,9 @@ export class ImportCommands {
     const answer = await this.execute(envelope, id, (state) => startImport(state, consent, envelope.at));
     this.worker
       .enqueue({ account: envelope.account, importId: id })
-      .catch((error: unknown) => this.log.error('import has no job yet', error, { import: id }));
+      .catch((error: unknown) =>
+        this.log.error('import has no job yet', error, { ...callFields(envelope), import: id }),
+      );
     return answer;
   }
 

@@ -5,6 +5,7 @@ import { getMemberships } from '@muster/contracts/group';
 import type { ImportView } from '@muster/contracts/import';
 import type { z } from 'zod';
 import { Bus } from '@muster/runtime/bus';
+import { callFields } from '@muster/runtime/call-context';
 import { Log } from '@muster/runtime/log';
 import type { FileColumn } from './domain/analyse.js';
 import type { ImportAggregate } from './domain/import.js';
@@ -68,7 +69,8 @@ export class ImportViews {
       await this.bus.ask(getMemberships, envelope, { ids: [], atLeast }, { timeoutMs: VISIBLE_MS });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      if (error.code !== 'read:behind') this.log.warn('lists not asked', { code: error.code });
+      if (error.code !== 'read:behind')
+        this.log.warn('lists not asked', { ...callFields(envelope), code: error.code });
       return false;
     }
     if (this.visible.size > CACHED_MAX) this.visible.clear();

@@ -8,6 +8,7 @@ import type { InboundEvent } from '@muster/contracts/inbound';
 import { Accounts } from '@muster/event-store/accounts';
 import type { Head } from '@muster/event-store/heads';
 import { Bus } from '@muster/runtime/bus';
+import { callFields } from '@muster/runtime/call-context';
 import { followUp, systemEnvelope } from '@muster/runtime/envelopes';
 import { Log } from '@muster/runtime/log';
 import { uuid5 } from '@muster/contracts/ids';
@@ -87,7 +88,8 @@ export class Driver {
     const nothing: Done = { ...NO_CONTACT, reply: 'none' };
     const as = state.classification?.as;
     if (received.detailKey === null) {
-      if (as === 'stop') this.log.warn('an opt-out from what is no number', { message: streamId });
+      if (as === 'stop')
+        this.log.warn('an opt-out from what is no number', { ...callFields(envelope), message: streamId });
       return nothing;
     }
     if (as === 'stop') {
@@ -110,7 +112,8 @@ export class Driver {
       return await revoke(said);
     } catch (error) {
       if (!isFinal(error) || said.detail === byKey.detail) throw error;
-      this.log.error('an opt-out is recorded under its detail key alone', error, { message: streamId });
+      const fields = { ...callFields(envelope), message: streamId };
+      this.log.error('an opt-out is recorded under its detail key alone', error, fields);
       return revoke(byKey);
     }
   }
@@ -178,7 +181,8 @@ export class Driver {
       return await work;
     } catch (error) {
       if (!isFinal(error)) throw error;
-      this.log.error('a step of a message was refused', error, { step, message: envelope.source.message });
+      const fields = { ...callFields(envelope), step, message: envelope.source.message };
+      this.log.error('a step of a message was refused', error, fields);
       return null;
     }
   }

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { Controller } from '@nestjs/common';
+import type { Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
 import { receiveWebhook, type InboundEvent } from '@muster/contracts/inbound';
 import { Accounts } from '@muster/event-store/accounts';
@@ -7,6 +8,7 @@ import { EventStore } from '@muster/event-store/event-store';
 import type { Head } from '@muster/event-store/heads';
 import { detailKeys } from '@muster/phone/detail';
 import { parseProviderPhone } from '@muster/phone/phone';
+import { callFields } from '@muster/runtime/call-context';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
 import { Log } from '@muster/runtime/log';
 import { isMandatory, take, type InboundState } from './domain/inbound.js';
@@ -55,16 +57,16 @@ export class InboundWebhooks {
     const parsed = provider.parse(request);
     if (parsed.kind === 'ignored') return silence(provider);
     if (parsed.kind === 'malformed') {
-      const fields = { endpoint: endpoint.endpointId, missing: parsed.missing };
+      const fields = {
+        ...callFields(envelope, receiveWebhook.subject),
+        endpoint: endpoint.endpointId,
+        missing: parsed.missing,
+      };
       this.log.error('a signed webhook is malformed', undefined, fields);
       return silence(provider);
     }
-    return this.acknowledge(
-      account,
-      provider,
-      at,
-      this.toTheEnd(account, endpoint, provider, parsed.message, at),
-    );
+    const working = this.toTheEnd(account, endpoint, provider, parsed.message, at);
+    return this.acknowledge(envelope, provider, working);
   }
 
   /**
@@ -117,22 +119,22 @@ export class InboundWebhooks {
    * with a 503 whatever the reason: a 4xx would make it give up.
    */
   private async acknowledge(
-    account: string,
+    envelope: Envelope,
     provider: Provider,
-    at: string,
     working: Promise<Driven>,
   ): Promise<Answer> {
+    const call = callFields(envelope, receiveWebhook.subject);
     try {
       const outcome = await Promise.race([working, late()]);
       if (outcome !== 'late') {
-        const text = await this.settledReply(account, at, outcome.head);
+        const text = await this.settledReply(envelope.account, envelope.at, outcome.head);
         return { status: 200, ...provider.reply(text), position: outcome.position };
       }
       working
         .then(({ head }) => this.mailbox.decider.settle(head))
-        .catch((error: unknown) => this.log.error('a message was not finished in time', error));
+        .catch((error: unknown) => this.log.error('a message was not finished in time', error, call));
     } catch (error) {
-      this.log.error('a message is not finished', error);
+      this.log.error('a message is not finished', error, call);
     }
     return {
       status: 503,
