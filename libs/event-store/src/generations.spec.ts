@@ -13,6 +13,9 @@ describe('generations', () => {
     const map = new Generations<number>(2);
     for (const [value, key] of ['a', 'b', 'c', 'a', 'd', 'a', 'e'].entries()) map.set(key, value);
     expect(map.get('a')).toBe(5);
+    map.set('d', 7);
+    map.set('e', 8);
+    expect([map.get('d'), map.get('e')]).toEqual([7, 8]);
   });
 
   it('delete from every generation', () => {
