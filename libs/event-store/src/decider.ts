@@ -19,7 +19,8 @@ import {
 import { WrongRevision, type EventStore } from './event-store.js';
 import type { Fact, NewEvent } from './facts.js';
 import { Generations } from './generations.js';
-import { COMMANDS_KEPT, type Head, type Heads } from './heads.js';
+import { mayBeOlder, withDone } from './done-commands.js';
+import type { Head, Heads } from './heads.js';
 import type { DataKey } from './keys.js';
 
 export type { BulkItem, Decided, EventContext } from './decided.js';
@@ -242,8 +243,8 @@ export class Decider<S, E extends NewEvent> {
     const single: number[] = [];
     for (const [offset, item] of items.entries()) {
       const head = heads.get(item.id) as Head<S>;
-      if (head.revision < 0 || head.commands.length < COMMANDS_KEPT) {
-        const done = head.commands.find((one) => one.command === item.envelope.command);
+      const done = head.commands.find((one) => one.command === item.envelope.command);
+      if (done || !mayBeOlder(head, item.envelope.command)) {
         const plan = done ? repeated<S, E>(head, done) : this.plan(head, item);
         if (!Array.isArray(plan)) answer(offset, plan);
         else if (plan.length === 0 && this.options.confirmNothing) single.push(offset);
@@ -281,10 +282,10 @@ export class Decider<S, E extends NewEvent> {
     }
   }
 
-  /** A head keeps the last 16 commands; when it is full, an older one may still be found in the stream. */
+  /** A head keeps the last 16 commands and marks of older ones; one that is marked is looked for in the stream. */
   private async findDone(head: Head<S>, command: string): Promise<DoneRecord | undefined> {
     const recent = head.commands.find((done) => done.command === command);
-    if (recent || head.commands.length < COMMANDS_KEPT) return recent;
+    if (recent || !mayBeOlder(head, command)) return recent;
     const facts = await this.options.store.read(this.streamOf(head.account, head.id));
     const own = facts.filter((fact) => fact.meta.command === command);
     if (own.length === 0) return undefined;
@@ -313,7 +314,7 @@ export class Decider<S, E extends NewEvent> {
       revision,
       position,
       key: head.key ?? key?.id ?? null,
-      commands: [...head.commands, done].slice(-COMMANDS_KEPT),
+      ...withDone(head, done),
     };
   }
 
@@ -359,14 +360,13 @@ export class Decider<S, E extends NewEvent> {
       last?.command === fact.meta.command
         ? { ...last, types: [...last.types, fact.type], revision: fact.revision, position }
         : { command: fact.meta.command, types: [fact.type], revision: fact.revision, position };
-    const before = last?.command === fact.meta.command ? head.commands.slice(0, -1) : head.commands;
     return {
       ...head,
       state: this.options.evolve(head.state, fact as unknown as E, context),
       revision: fact.revision,
       position,
       key: head.key ?? fact.meta.key ?? null,
-      commands: [...before, done].slice(-COMMANDS_KEPT),
+      ...withDone(head, done),
     };
   }
 

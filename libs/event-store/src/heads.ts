@@ -19,6 +19,8 @@ export interface Head<S> {
   position: number;
   /** The last 16 commands, newest last. */
   commands: DoneCommand[];
+  /** Marks of all commands before those, as of a revision; null or of another revision where they are not known. */
+  older?: { revision: number; marks: string } | null;
   /** Id of the data key that seals the aggregate's personal values. */
   key: string | null;
 }

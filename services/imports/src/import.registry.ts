@@ -7,7 +7,8 @@ import { Decider } from '@muster/event-store/decider';
 import { EventStore } from '@muster/event-store/event-store';
 import type { Fact } from '@muster/event-store/facts';
 import type { Follower } from '@muster/event-store/follow';
-import { COMMANDS_KEPT, Heads, type Head } from '@muster/event-store/heads';
+import { withDone } from '@muster/event-store/done-commands';
+import { Heads, type Head } from '@muster/event-store/heads';
 import { repairHeads } from '@muster/event-store/repair';
 import { Database } from '@muster/runtime/database';
 import { Log } from '@muster/runtime/log';
@@ -89,9 +90,7 @@ export class ImportRegistry implements OnModuleInit, OnModuleDestroy {
       state: events.reduce((state, event) => evolve(state, event, envelope), head.state),
       revision,
       position,
-      commands: [...head.commands, { command: envelope.command, types, revision, position }].slice(
-        -COMMANDS_KEPT,
-      ),
+      ...withDone(head, { command: envelope.command, types, revision, position }),
     };
     await this.decider.heads.save([next]);
     return next;
