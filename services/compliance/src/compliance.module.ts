@@ -3,6 +3,7 @@ import { RuntimeModule } from '@muster/runtime/runtime.module';
 import type { ComplianceEnv } from './config.js';
 import { ConsentCommands } from './consent.commands.js';
 import { ConsentQueries } from './consent.queries.js';
+import { ConsentViews } from './consent.views.js';
 import { Gate } from './gate.js';
 import { Holdings } from './holdings.projection.js';
 import { Ledger } from './ledger.js';
@@ -15,6 +16,6 @@ export function complianceModule(env: ComplianceEnv): DynamicModule {
     module: ComplianceModule,
     imports: [RuntimeModule.forService('compliance', env)],
     controllers: [ConsentCommands, ConsentQueries],
-    providers: [Ledger, Holdings, Gate],
+    providers: [Ledger, Holdings, ConsentViews, Gate],
   };
 }

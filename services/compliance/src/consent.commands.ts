@@ -15,6 +15,7 @@ import {
   type ConsentState,
   type Statement,
 } from './domain/consent.js';
+import { ConsentViews } from './consent.views.js';
 import { Ledger, type ResolvedDetail } from './ledger.js';
 
 type Input = Ask<typeof revokeSubject>['input'];
@@ -24,6 +25,7 @@ type Input = Ask<typeof revokeSubject>['input'];
 export class ConsentCommands {
   constructor(
     private readonly ledger: Ledger,
+    private readonly views: ConsentViews,
     private readonly accounts: Accounts,
   ) {}
 
@@ -58,7 +60,7 @@ export class ConsentCommands {
     const key = head.id;
     const statement = statementOf(envelope, input, key, detail.kind ?? head.state.kind ?? 'phone');
     const decided = await this.ledger.decider.execute(envelope, key, decide(statement), { known: head });
-    const { consent, position } = await this.ledger.view(account, withKey(detail, key), decided.head);
+    const { consent, position } = await this.views.view(account, withKey(detail, key), decided.head);
     return {
       consent,
       changed: decided.outcome !== 'nothing',

@@ -10,6 +10,7 @@ import {
 import { EventStore } from '@muster/event-store/event-store';
 import type { Fact } from '@muster/event-store/facts';
 import { Ask, Handles, type AnswerOf } from '@muster/runtime/handles';
+import { ConsentViews } from './consent.views.js';
 import { Gate } from './gate.js';
 import { Ledger } from './ledger.js';
 
@@ -17,13 +18,14 @@ import { Ledger } from './ledger.js';
 export class ConsentQueries {
   constructor(
     private readonly ledger: Ledger,
+    private readonly views: ConsentViews,
     private readonly gate: Gate,
     private readonly store: EventStore,
   ) {}
 
   @Handles(getConsent)
   async get({ envelope, input }: Ask<typeof getConsent>): Promise<AnswerOf<typeof getConsent>> {
-    return this.ledger.view(envelope.account, await this.ledger.resolve(envelope.account, input.detail));
+    return this.views.view(envelope.account, await this.ledger.resolve(envelope.account, input.detail));
   }
 
   @Handles(getConsentMany)
@@ -31,7 +33,7 @@ export class ConsentQueries {
     const { account } = envelope;
     const byKey = input.keys.map((key) => ({ kind: null, value: null, keys: [key] }));
     const byDetail = await Promise.all(input.details.map((detail) => this.ledger.resolve(account, detail)));
-    return this.ledger.viewMany(account, [...byKey, ...byDetail]);
+    return this.views.viewMany(account, [...byKey, ...byDetail]);
   }
 
   @Handles(getConsentHistory)

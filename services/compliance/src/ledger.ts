@@ -1,8 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { ConsentEvent, ConsentView } from '@muster/contracts/consent';
+import type { ConsentEvent } from '@muster/contracts/consent';
 import type { DetailKind } from '@muster/contracts/detail';
 import { Refusal } from '@muster/contracts/errors';
-import { documentId } from '@muster/contracts/names';
 import { Accounts } from '@muster/event-store/accounts';
 import { Checkpoints } from '@muster/event-store/checkpoint';
 import { Decider } from '@muster/event-store/decider';
@@ -18,15 +17,8 @@ import { Readiness } from '@muster/runtime/readiness';
 import { startWhenReachable } from '@muster/runtime/starting';
 import { Database } from '@muster/runtime/database';
 import type { mongo } from 'mongoose';
-import { ensureIndexes, type ConsentHead, type HoldingDocument } from './consent.model.js';
-import {
-  NOTHING_SAID,
-  evolve,
-  newestGrant,
-  revocationInForce,
-  standingOf,
-  type ConsentState,
-} from './domain/consent.js';
+import { ensureIndexes, type ConsentHead } from './consent.model.js';
+import { NOTHING_SAID, evolve, type ConsentState } from './domain/consent.js';
 
 /** A detail as a request named it, and every key under which something may be known about it. */
 export interface ResolvedDetail {
@@ -38,14 +30,13 @@ export interface ResolvedDetail {
 }
 
 /** What a view needs of a head. */
-type KnownHead = Pick<Head<ConsentState>, 'id' | 'state' | 'position'>;
+export type KnownHead = Pick<Head<ConsentState>, 'id' | 'state' | 'position'>;
 
 /** The consent ledger: one stream and one head for each detail. */
 @Injectable()
 export class Ledger {
   readonly decider: Decider<ConsentState, ConsentEvent>;
   readonly heads: mongo.Collection<ConsentHead>;
-  private readonly holdings: mongo.Collection<HoldingDocument>;
   private repair: Follower | null = null;
   private repairing: (repair: Follower) => void = () => {};
   private readonly repairBegun = new Promise<Follower>((resolve) => (this.repairing = resolve));
@@ -58,7 +49,6 @@ export class Ledger {
     private readonly readiness: Readiness,
   ) {
     this.heads = database.collection<ConsentHead>('consent_heads');
-    this.holdings = database.collection<HoldingDocument>('holdings');
     this.decider = new Decider<ConsentState, ConsentEvent>({
       store,
       heads: new Heads<ConsentState>(this.heads),
@@ -128,77 +118,8 @@ export class Ledger {
    * nothing was said.
    */
   async headsOf(account: string, keys: readonly string[]): Promise<KnownHead[]> {
+    if (keys.length === 0) return [];
     const heads = await this.decider.heads.find(account, keys);
     return keys.map((key) => heads.get(key) ?? this.decider.newHead(account, key));
   }
-
-  /** @param known the head that the caller has just brought up to date, which is not looked up again */
-  async view(
-    account: string,
-    detail: ResolvedDetail,
-    known?: KnownHead,
-  ): Promise<{ consent: ConsentView; position: number }> {
-    // Who holds a detail says nothing about one that may not be texted.
-    if (known && detail.keys.length === 1 && standingOf(known.state) === 'revoked') {
-      return { consent: viewOf(detail, [known], []), position: Math.max(0, known.position) };
-    }
-    const { items, position } = await this.viewMany(account, [detail], known);
-    return { consent: items[0] as ConsentView, position };
-  }
-
-  /** Views of many details with two finds, side by side. */
-  async viewMany(
-    account: string,
-    details: readonly ResolvedDetail[],
-    known?: KnownHead,
-  ): Promise<{ items: ConsentView[]; position: number }> {
-    const keys = details.flatMap((detail) => detail.keys);
-    const ids = keys.map((key) => documentId(account, key));
-    const [heads, documents] = await Promise.all([
-      this.headsOf(
-        account,
-        keys.filter((key) => key !== known?.id),
-      ),
-      this.holdings.find({ _id: { $in: ids } }).toArray(),
-    ]);
-    const byKey = new Map([...heads, ...(known ? [known] : [])].map((head) => [head.id, head]));
-    const held = new Map(documents.map((document) => [document.key, document]));
-    const items = details.map((detail) => {
-      const holdings = detail.keys.map((key) => held.get(key)).filter((found) => found !== undefined);
-      return viewOf(
-        detail,
-        detail.keys.map((key) => byKey.get(key) as KnownHead),
-        holdings,
-      );
-    });
-    return { items, position: Math.max(0, ...[...byKey.values()].map((head) => head.position)) };
-  }
-}
-
-/** What is said of a detail, over all keys it is known under: one revocation suffices. */
-function viewOf(
-  detail: ResolvedDetail,
-  heads: readonly KnownHead[],
-  holdings: readonly HoldingDocument[],
-): ConsentView {
-  const holders = holdings.flatMap((holding) => Object.values(holding.holders));
-  const revoked = heads.find((head) => standingOf(head.state) === 'revoked');
-  const granted = heads.find((head) => standingOf(head.state) === 'granted');
-  const said = revoked ?? granted;
-  const statement = revoked ? revocationInForce(revoked.state) : granted ? newestGrant(granted.state) : null;
-  const consented = granted !== undefined || holders.includes(true);
-  const sendable = revoked === undefined && consented && holders.length > 0;
-  const evidence = revoked ? null : granted?.state.evidenced?.evidence;
-  return {
-    detail: detail.value,
-    detailKey: said?.id ?? (detail.keys[0] as string),
-    status: revoked ? 'revoked' : granted ? 'granted' : 'none',
-    blocked: false,
-    sendable,
-    reason: sendable ? null : revoked ? 'opted_out' : 'no_consent',
-    since: statement?.at ?? null,
-    origin: statement?.origin ?? null,
-    initiative: statement?.initiative ?? null,
-    ...(evidence ? { evidence } : {}),
-  };
 }

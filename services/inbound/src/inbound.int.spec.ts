@@ -169,15 +169,19 @@ describe('inbound messages, two replicas with the real services behind them', ()
   it('looks up what may have changed once for a flood of bad signatures, and takes the next good one', async () => {
     const refresh = vi.spyOn(hosted.app.get(Accounts), 'refresh');
     const signature = `${'A'.repeat(27)}=`;
-    const flood = Array.from({ length: 60 }, () =>
+    const knock = (): Promise<string> =>
       world.deliver({ sid: freshSid(), from: freshPhone(), text: 'STOP' }, { signature }).then(
         ({ status }) => String(status),
         (error: unknown) => (error as Refusal).code,
-      ),
-    );
-    expect(new Set(await Promise.all(flood))).toEqual(new Set(['webhook:signature']));
-    expect(refresh.mock.calls.length).toBeGreaterThan(0);
-    expect(refresh.mock.calls.length).toBeLessThan(10);
+      );
+    const begun = Date.now();
+    await eventually(async () => {
+      const answers = await Promise.all(Array.from({ length: 60 }, knock));
+      expect(new Set(answers)).toEqual(new Set(['webhook:signature']));
+      return refresh.mock.calls.length > 0;
+    });
+    const seconds = Math.ceil((Date.now() - begun) / 1_000);
+    expect(refresh.mock.calls.length).toBeLessThanOrEqual(seconds + 1);
     refresh.mockRestore();
     expect((await world.bring({ sid: freshSid(), from: freshPhone(), text: 'STOP' })).status).toBe(200);
   });
