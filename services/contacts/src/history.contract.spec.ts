@@ -1,28 +1,10 @@
-import { readFileSync } from 'node:fs';
 import type { ContactEvent } from '@muster/contracts/contact';
 import type { FieldEvent } from '@muster/contracts/field';
-import { categoryPrefix, type Category } from '@muster/contracts/names';
-import { decodeFacts, type Fact, type NewEvent, type RawFact } from '@muster/event-store/facts';
+import type { Fact } from '@muster/event-store/facts';
+import { golden } from '@muster/event-store/test-history';
 import { describe, expect, it } from 'vitest';
 import * as contact from './domain/contact.js';
 import * as field from './domain/field.js';
-
-interface History {
-  streams: { stream: string; events: (Omit<RawFact, 'stream' | 'at'> & { at: string })[] }[];
-}
-
-const history = JSON.parse(
-  readFileSync(new URL('../../../libs/contracts/history/v0.1.0.json', import.meta.url), 'utf8'),
-) as History;
-
-/** Events of the nth stream of a category, decoded as the store's are. */
-async function golden<E extends NewEvent>(category: Category, nth = 0): Promise<Fact<E>[]> {
-  const found = history.streams.filter((one) => one.stream.startsWith(categoryPrefix(category)))[nth];
-  if (!found) throw new Error(`the golden history has no stream ${nth} of ${category}`);
-  const { stream, events } = found;
-  const raws = events.map((event) => ({ ...event, stream, at: new Date(event.at) }));
-  return (await decodeFacts(raws, null)) as Fact<E>[];
-}
 
 const PHONE = '1a'.repeat(32);
 const EMAIL = '3c'.repeat(32);

@@ -1,26 +1,8 @@
-import { readFileSync } from 'node:fs';
 import type { ImportEvent } from '@muster/contracts/import';
-import { categoryPrefix, type Category } from '@muster/contracts/names';
-import { decodeFacts, type Fact, type NewEvent, type RawFact } from '@muster/event-store/facts';
+import type { Fact } from '@muster/event-store/facts';
+import { golden } from '@muster/event-store/test-history';
 import { describe, expect, it } from 'vitest';
 import { NO_IMPORT, evolve, type ImportAggregate } from './domain/import.js';
-
-interface History {
-  streams: { stream: string; events: (Omit<RawFact, 'stream' | 'at'> & { at: string })[] }[];
-}
-
-const history = JSON.parse(
-  readFileSync(new URL('../../../libs/contracts/history/v0.1.0.json', import.meta.url), 'utf8'),
-) as History;
-
-/** Events of the nth stream of a category, decoded as the store's are. */
-async function golden<E extends NewEvent>(category: Category, nth = 0): Promise<Fact<E>[]> {
-  const found = history.streams.filter((one) => one.stream.startsWith(categoryPrefix(category)))[nth];
-  if (!found) throw new Error(`the golden history has no stream ${nth} of ${category}`);
-  const { stream, events } = found;
-  const raws = events.map((event) => ({ ...event, stream, at: new Date(event.at) }));
-  return (await decodeFacts(raws, null)) as Fact<E>[];
-}
 
 const fold = (state: ImportAggregate, fact: Fact<ImportEvent>): ImportAggregate =>
   evolve(state, fact as unknown as ImportEvent, { at: fact.meta.at, actor: fact.meta.actor });

@@ -1,28 +1,10 @@
-import { readFileSync } from 'node:fs';
 import type { EndpointEvent, InboundEvent, KeywordEvent } from '@muster/contracts/inbound';
-import { categoryPrefix, type Category } from '@muster/contracts/names';
-import { decodeFacts, type Fact, type NewEvent, type RawFact } from '@muster/event-store/facts';
+import type { Fact, NewEvent } from '@muster/event-store/facts';
+import { golden } from '@muster/event-store/test-history';
 import { describe, expect, it } from 'vitest';
 import * as endpoint from './domain/endpoint.js';
 import * as inbound from './domain/inbound.js';
 import * as keyword from './domain/keyword.js';
-
-interface History {
-  streams: { stream: string; events: (Omit<RawFact, 'stream' | 'at'> & { at: string })[] }[];
-}
-
-const history = JSON.parse(
-  readFileSync(new URL('../../../libs/contracts/history/v0.1.0.json', import.meta.url), 'utf8'),
-) as History;
-
-/** Events of the nth stream of a category, decoded as the store's are. */
-async function golden<E extends NewEvent>(category: Category, nth = 0): Promise<Fact<E>[]> {
-  const found = history.streams.filter((one) => one.stream.startsWith(categoryPrefix(category)))[nth];
-  if (!found) throw new Error(`the golden history has no stream ${nth} of ${category}`);
-  const { stream, events } = found;
-  const raws = events.map((event) => ({ ...event, stream, at: new Date(event.at) }));
-  return (await decodeFacts(raws, null)) as Fact<E>[];
-}
 
 function folded<S, E extends NewEvent>(
   facts: readonly Fact<E>[],
