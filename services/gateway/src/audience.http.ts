@@ -35,7 +35,7 @@ function question(body: z.infer<typeof Question>): z.infer<typeof AudienceQuesti
 
 const lines = (schema: z.ZodType): { mediaType: string; description: string } => ({
   mediaType: 'application/x-ndjson',
-  description: `One JSON object a line: { ${Object.keys((schema as z.ZodObject).shape).join(', ')} }. A stream that does not end in order is incomplete.`,
+  description: `One JSON object a line: { ${Object.keys((schema as z.ZodObject).shape).join(', ')} }. A stream that does not end in order is incomplete. What leaves is held against everything said until then; whoever reads on later than that asks the send gate before sending.`,
 });
 
 const countRoute = route({
