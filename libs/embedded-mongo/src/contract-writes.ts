@@ -80,6 +80,26 @@ export function describeWrites(database: () => Db): void {
     });
   });
 
+  describe('a statement that cannot be read', () => {
+    const unknown = { code: 40415, codeName: 'IDLUnknownField' };
+
+    it('fails its update as a whole, with the statements before it', async () => {
+      await cards().insertOne({ _id: 'a', position: 1 });
+      const good = { q: { _id: 'a' }, u: { $set: { position: 2 } } };
+      const updates = [good, { ...good, unheard: 1 }];
+      await expect(database().command({ update: 'writes', updates })).rejects.toMatchObject(unknown);
+      expect(await cards().findOne({ _id: 'a' })).toEqual({ _id: 'a', position: 1 });
+    });
+
+    it('fails its delete as a whole, with the statements before it', async () => {
+      await cards().insertOne({ _id: 'a' });
+      const good = { q: { _id: 'a' }, limit: 1 };
+      const deletes = [good, { ...good, unheard: 1 }];
+      await expect(database().command({ delete: 'writes', deletes })).rejects.toMatchObject(unknown);
+      expect(await cards().countDocuments()).toBe(1);
+    });
+  });
+
   describe('duplicate keys', () => {
     it('are named with index, pattern and value', async () => {
       await cards().createIndex({ name: 1, position: -1 }, { unique: true });

@@ -25,6 +25,9 @@ export interface UpdateRequest {
   let?: Variables;
 }
 
+/** What one delete statement asks for; a limit of 0 means all matches. */
+export type DeleteRequest = Query & { limit: number };
+
 /** What an update did; `before` and `after` are those of the last document it changed, unless `whole` was applied. */
 export interface UpdateResult {
   matched: number;
@@ -170,7 +173,7 @@ function upsert(
 export async function deleteMatching(
   engine: Engine,
   writer: CollectionWriter,
-  query: Query & { limit: number },
+  query: DeleteRequest,
   pacer: Pacer,
 ): Promise<{ deleted: number; document?: Document }> {
   if (query.limit === 1) {

@@ -7,7 +7,12 @@ import { Pacer } from '../pacer.js';
 import { compileProjection } from '../project.js';
 import type { Transaction } from '../write-queue.js';
 import { type WholeFields, wholeFieldsOf } from '../update-bytes.js';
-import { deleteMatching, updateMatching, type UpdateRequest } from '../write-operations.js';
+import {
+  type DeleteRequest,
+  deleteMatching,
+  updateMatching,
+  type UpdateRequest,
+} from '../write-operations.js';
 import {
   checkFields,
   type CommandContext,
@@ -51,25 +56,30 @@ function batchOf(context: CommandContext, field: string): readonly (Buffer | Doc
   });
 }
 
-/** Runs the operations of a bulk one by one; an ordered bulk ends at the first error. */
-async function runBatch(
+/**
+ * Reads all operations of a bulk, then runs them one by one; an ordered bulk ends at the first error. What
+ * `read` throws fails the command with nothing written, as on the real server: a statement that cannot be
+ * read is no failure of one write among others.
+ */
+async function runBatch<T>(
   context: CommandContext,
   batch: readonly (Buffer | Document)[],
   transaction: Transaction,
-  run: (
-    writer: CollectionWriter,
-    operation: Buffer | Document,
-    index: number,
-    pacer: Pacer,
-  ) => Promise<void> | void,
+  read: (operation: Buffer | Document) => T,
+  run: (writer: CollectionWriter, operation: T, index: number, pacer: Pacer) => Promise<void> | void,
 ): Promise<WriteError[]> {
   const ordered = fieldsOf(context).get('ordered') !== false;
-  const writer = writerFor(context, transaction);
   const pacer = new Pacer(maxTimeOf(context));
+  const operations: T[] = [];
+  for (const operation of batch) {
+    operations.push(read(operation));
+    if ((operations.length & 15) === 0 && pacer.due) await pacer.pause();
+  }
+  const writer = writerFor(context, transaction);
   const errors: WriteError[] = [];
-  for (let i = 0; i < batch.length; i++) {
+  for (let i = 0; i < operations.length; i++) {
     try {
-      const step = run(writer, batch[i]!, i, pacer);
+      const step = run(writer, operations[i]!, i, pacer);
       if (step !== undefined) await step;
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
@@ -96,8 +106,10 @@ export const insert: Handler = (context) => {
   const batch = batchOf(context, 'documents');
   return context.engine.writes.submit(async (transaction) => {
     let n = 0;
-    const errors = await runBatch(context, batch, transaction, (writer, document) => {
-      writer.insert(Buffer.isBuffer(document) ? document : encode(document));
+    const read = (document: Buffer | Document): Buffer =>
+      Buffer.isBuffer(document) ? document : encode(document);
+    const errors = await runBatch(context, batch, transaction, read, (writer, document) => {
+      writer.insert(document);
       n++;
     });
     return ok({ n, ...withErrors(errors) });
@@ -158,8 +170,8 @@ export const update: Handler = (context) => {
     let n = 0;
     let nModified = 0;
     const upserted: Document[] = [];
-    const errors = await runBatch(context, batch, transaction, (writer, operation, index, pacer) => {
-      const request = updateRequest(context, operation);
+    const read = (operation: Buffer | Document): UpdateRequest => updateRequest(context, operation);
+    const errors = await runBatch(context, batch, transaction, read, (writer, request, index, pacer) => {
       const note = (result: { matched: number; modified: number; upserted?: Document }): void => {
         n += result.upserted === undefined ? result.matched : 1;
         nModified += result.modified;
@@ -175,29 +187,34 @@ export const update: Handler = (context) => {
 
 const deleteFields = ['q', 'limit', 'collation', 'hint'];
 
+function deleteRequest(context: CommandContext, operation: Buffer | Document): DeleteRequest {
+  const statement = Buffer.isBuffer(operation) ? decode(operation) : operation;
+  for (const field of Object.keys(statement)) {
+    if (!deleteFields.includes(field)) throw unknownField(`delete.deletes.${field}`);
+  }
+  const fields = new Fields(statement, 'delete.deletes');
+  fields.refuseCollation();
+  const limit = fields.count('limit');
+  if (limit === undefined)
+    throw serverError(40414, "BSON field 'delete.deletes.limit' is missing but a required field");
+  if (limit > 1) throw failedToParse(`The limit field in delete objects must be 0 or 1. Got ${limit}`);
+  return {
+    filter: fields.object('q') ?? {},
+    hint: fields.hint(),
+    let: fieldsOf(context).variables(),
+    limit,
+  };
+}
+
 /** delete */
 export const remove: Handler = (context) => {
   checkFields(context, ['deletes', 'ordered', 'let']);
   const batch = batchOf(context, 'deletes');
   return context.engine.writes.submit(async (transaction) => {
     let n = 0;
-    const errors = await runBatch(context, batch, transaction, async (writer, operation, _index, pacer) => {
-      const statement = Buffer.isBuffer(operation) ? decode(operation) : operation;
-      for (const field of Object.keys(statement)) {
-        if (!deleteFields.includes(field)) throw unknownField(`delete.deletes.${field}`);
-      }
-      const fields = new Fields(statement, 'delete.deletes');
-      fields.refuseCollation();
-      const limit = fields.count('limit');
-      if (limit === undefined)
-        throw serverError(40414, "BSON field 'delete.deletes.limit' is missing but a required field");
-      if (limit > 1) throw failedToParse(`The limit field in delete objects must be 0 or 1. Got ${limit}`);
-      const query = {
-        filter: fields.object('q') ?? {},
-        hint: fields.hint(),
-        let: fieldsOf(context).variables(),
-      };
-      n += (await deleteMatching(context.engine, writer, { ...query, limit }, pacer)).deleted;
+    const read = (operation: Buffer | Document): DeleteRequest => deleteRequest(context, operation);
+    const errors = await runBatch(context, batch, transaction, read, async (writer, request, _i, pacer) => {
+      n += (await deleteMatching(context.engine, writer, request, pacer)).deleted;
     });
     return ok({ n, ...withErrors(errors) });
   });
