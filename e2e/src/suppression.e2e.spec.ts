@@ -77,6 +77,19 @@ describe('c2 suppression outlives the contact', () => {
     expect(await gateOf(api, other)).toMatchObject({ allowed: true });
   });
 
+  it('when the contact is changed, and not any more when its number is replaced', async () => {
+    const [phone, other] = nextPhones(2) as [string, string];
+    const { id, position } = await register(api, { phone, firstName: 'Ann' });
+    await contacts(api, { atLeast: position });
+    await stop(phone);
+    const renamed = await api.call('PATCH', `/v1/contacts/${id}`, { body: { firstName: 'Anna' } });
+    expect(renamed).toMatchObject({ firstName: 'Anna', status: 'opted_out', optedOutAt: expect.any(String) });
+    expect(renamed).toMatchObject({ phones: [{ value: phone, status: 'opted_out' }] });
+    const moved = await api.call('PATCH', `/v1/contacts/${id}`, { body: { phone: other } });
+    expect(moved).toMatchObject({ status: 'active', phones: [{ value: other, status: 'active' }] });
+    expect(await gateOf(api, phone)).toMatchObject({ allowed: false });
+  });
+
   it('when the number moves to another contact', async () => {
     const [phone, other] = nextPhones(2) as [string, string];
     const first = await register(api, { phone });

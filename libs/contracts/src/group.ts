@@ -184,6 +184,7 @@ export const getMemberships = query(
         groups: z.array(Id),
         status: DetailStatus,
         statuses: z.record(DetailKey, DetailStatus),
+        details: z.array(z.object({ key: DetailKey, value: z.string() })).default([]),
         optedInAt: Instant.nullable(),
         optedOutAt: Instant.nullable(),
       }),

@@ -1,4 +1,3 @@
-import { getConsentMany, type ConsentView } from '@muster/contracts/consent';
 import {
   ConsentInput,
   Contact,
@@ -14,11 +13,11 @@ import {
 import { DetailStatus } from '@muster/contracts/detail';
 import { Position, type Envelope } from '@muster/contracts/envelope';
 import { Refusal } from '@muster/contracts/errors';
-import { addMembers, findMembers, getMemberships, GroupId, SORTS } from '@muster/contracts/group';
-import { Id, type DetailKey } from '@muster/contracts/ids';
+import { addMembers, findMembers, GroupId, SORTS } from '@muster/contracts/group';
+import { Id } from '@muster/contracts/ids';
 import { followUp } from '@muster/runtime/envelopes';
 import { z } from 'zod';
-import { mergeContact, type Membership } from './contact.view.js';
+import { askMeanwhile, assemble } from './contact.parts.js';
 import { requireStandard } from './group.check.js';
 import { after, atLeast, AtLeastQuery, ById, Done, flag, limit, listOf, pageOf } from './query.schemas.js';
 import { ok, route, type Call, type Route } from './route.js';
@@ -49,48 +48,6 @@ export const ContactPage = pageOf(Contact).extend({
   total: z.int().nonnegative().optional(),
   position: Position,
 });
-
-interface Extra {
-  /** Asked for already, beside a write that does not change it. */
-  membership?: Promise<Membership | undefined>;
-  basisAt?: string | null;
-  joined?: Id[];
-  /** Wait for the groups service to have seen this position. */
-  seen?: number;
-  /** Refuse rather than go on when the groups service is too far behind: the caller asked for the position. */
-  strict?: boolean;
-}
-
-/** The whole contact: the record from its stream, what may be texted from the ledger, groups and dates. */
-async function assemble(call: Call, record: ContactRecord, extra: Extra = {}): Promise<Contact> {
-  const [membership, consents] = await Promise.all([
-    extra.membership ?? membershipOf(call, record.id, extra),
-    consentsOf(call, [...record.phones, ...record.emails]),
-  ]);
-  const { basisAt = null, joined = [] } = extra;
-  return mergeContact({ record, membership, consents, basisAt, joined });
-}
-
-/** Asked by value, so that what was said under another form of the number counts too. */
-async function consentsOf(
-  call: Call,
-  details: readonly { key: DetailKey; value: string }[],
-): Promise<Map<DetailKey, ConsentView>> {
-  if (details.length === 0) return new Map();
-  const { items } = await call.ask(getConsentMany, { details: details.map(({ value }) => value) });
-  return new Map(details.map(({ key }, index) => [key, items[index] as ConsentView]));
-}
-
-async function membershipOf(call: Call, id: Id, { seen, strict }: Extra): Promise<Membership | undefined> {
-  const ask = (input: { ids: Id[]; atLeast?: number }): Promise<Membership | undefined> =>
-    call.ask(getMemberships, input).then(({ items }) => items[0]);
-  if (seen === undefined) return ask({ ids: [id] });
-  return ask({ ids: [id], atLeast: seen }).catch((error: unknown) => {
-    if (strict !== true && error instanceof Refusal && error.code === 'read:behind')
-      return ask({ ids: [id] });
-    throw error;
-  });
-}
 
 /**
  * The moment of a write whose additions may be texted: the consent's own where one was given, else that of the contact's last
@@ -186,12 +143,9 @@ const changeRoute = route({
     const ifRevision = revisionIn(call.http.headers['if-match']);
     const input = { id: call.params.id, contact: call.body, ...(ifRevision !== null && { ifRevision }) };
     const changing = call.ask(changeContact, input);
-    // The groups of a contact follow a change a moment later, so they are asked for meanwhile.
-    const membership = membershipOf(call, call.params.id, {});
-    // A failure is met where the answer is put together; until then it must not count as unhandled.
-    membership.catch(() => {});
+    const meanwhile = askMeanwhile(call, call.params.id);
     const { contact, changed, position } = await changing;
-    const whole = await assemble(call, contact, { basisAt: await basisOf(call, contact), membership });
+    const whole = await assemble(call, contact, { basisAt: await basisOf(call, contact), meanwhile });
     return ok({ ...whole, changed, position }, { etag: `"${contact.revision}"` });
   },
 });

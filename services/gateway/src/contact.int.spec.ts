@@ -59,6 +59,7 @@ class Groups {
         groups: groupsOf(contactId),
         status: 'active' as const,
         statuses: {},
+        details: [],
         optedInAt: null,
         optedOutAt: null,
       }));

@@ -50,6 +50,7 @@ const membership = (part: Partial<Membership>): Membership => ({
   optedInAt: AT,
   optedOutAt: null,
   statuses: { [PHONE]: 'active', [EMAIL]: 'active' },
+  details: [],
   ...part,
 });
 const merge = (parts: Partial<Parts>): ReturnType<typeof mergeContact> =>

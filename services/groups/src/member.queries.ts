@@ -127,6 +127,9 @@ export class MemberQueries {
       statuses: Object.fromEntries(
         [...member.phones, ...member.emails].map(({ key, status }) => [key, status as DetailStatus]),
       ),
+      details: [...member.phones, ...member.emails].flatMap(({ key, value }) =>
+        value === '' ? [] : [{ key, value }],
+      ),
       optedInAt: member.optedInAt ?? null,
       optedOutAt: member.optedOutAt ?? null,
     }));
